@@ -1,0 +1,192 @@
+#include "services/epro/report.h"
+
+#include <simdjson.h>
+
+#include <cstring>
+#include <memory>
+
+#include "base/clock.h"
+
+namespace weir::epro {
+namespace {
+
+constexpr std::string_view kDefaultStudy = "default";
+// A parser that had to grow for a large body is not kept: it would hold fourteen times the body.
+constexpr size_t kKeptCapacity = 64u << 10;
+
+// simdjson reads up to SIMDJSON_PADDING bytes past the end, so bodies are copied in here.
+struct Scratch {
+  simdjson::dom::parser tree;
+  simdjson::ondemand::parser raw;
+  std::unique_ptr<char[]> padded;
+  size_t capacity = 0;
+  size_t depth = 0;
+
+  simdjson::error_code Prepare(std::string_view body, size_t depth_max) {
+    if (body.size() > capacity || depth != depth_max) {
+      capacity = std::max(body.size(), size_t{4096});
+      padded.reset(new char[capacity + simdjson::SIMDJSON_PADDING]);
+      depth = depth_max;
+      if (const auto error = tree.allocate(capacity, depth_max)) return error;
+      if (const auto error = raw.allocate(capacity, depth_max + 1)) return error;
+    }
+    std::memcpy(padded.get(), body.data(), body.size());
+    std::memset(padded.get() + body.size(), ' ', simdjson::SIMDJSON_PADDING);
+    return simdjson::SUCCESS;
+  }
+};
+
+Scratch& ThreadScratch() {
+  thread_local std::unique_ptr<Scratch> scratch;
+  if (!scratch || scratch->capacity > kKeptCapacity) scratch = std::make_unique<Scratch>();
+  return *scratch;
+}
+
+std::string Malformed(simdjson::error_code error, const ReportLimits& limits) {
+  switch (error) {
+    case simdjson::EMPTY: return "the body is empty; send one JSON object";
+    case simdjson::UTF8_ERROR: return "the body is not UTF-8";
+    case simdjson::DEPTH_ERROR:
+      return "the body is nested deeper than " + std::to_string(limits.depth_max) + " levels";
+    default: return std::string("the body is not JSON: ") + simdjson::error_message(error);
+  }
+}
+
+bool HasControl(std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
+  }
+  return false;
+}
+
+class FieldReader {
+ public:
+  FieldReader(const ReportLimits& limits, ParsedReport& out) : limits_(limits), out_(out) {}
+
+  void Id(const char* path, simdjson::dom::element value, bool required, std::string_view* to) {
+    if (value.is_null() && !required) return;
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) return Bad(path, "must be a string");
+    if (text.empty() && required) return Bad(path, "must not be empty");
+    if (text.size() > limits_.id_bytes_max) {
+      return Bad(path, "must be at most " + std::to_string(limits_.id_bytes_max) + " bytes long");
+    }
+    if (HasControl(text)) return Bad(path, "must not contain control characters");
+    *to = text;
+  }
+
+  void Time(const char* path, simdjson::dom::element value, std::optional<int64_t>* to) {
+    if (value.is_null()) return;
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) return Bad(path, "must be a string");
+    const auto parsed = base::ParseTime(text);
+    if (!parsed) return Bad(path, parsed.error().message);
+    *to = *parsed;
+  }
+
+  void Bad(std::string path, std::string detail) {
+    out_.problems.push_back({std::move(path), std::move(detail)});
+  }
+
+ private:
+  const ReportLimits& limits_;
+  ParsedReport& out_;
+};
+
+enum Field : unsigned {
+  kReportId = 1, kPatientId = 2, kData = 4, kStudyId = 8, kSiteId = 16, kDoctorId = 32,
+  kInstrument = 64, kAuthoredAt = 128, kOther = 0,
+};
+
+Field FieldOf(std::string_view key) {
+  if (key == "report_id") return kReportId;
+  if (key == "patient_id") return kPatientId;
+  if (key == "data") return kData;
+  if (key == "study_id") return kStudyId;
+  if (key == "site_id") return kSiteId;
+  if (key == "doctor_id") return kDoctorId;
+  if (key == "instrument") return kInstrument;
+  if (key == "authored_at") return kAuthoredAt;
+  return kOther;
+}
+
+// The value of `data` in the body's own bytes: the tree does not keep them.
+std::string_view RawData(Scratch& scratch, std::string_view body) {
+  simdjson::ondemand::document document;
+  simdjson::ondemand::value value;
+  const simdjson::padded_string_view padded(scratch.padded.get(), body.size(),
+                                            scratch.capacity + simdjson::SIMDJSON_PADDING);
+  if (scratch.raw.iterate(padded).get(document) || document["data"].get(value)) return {};
+  std::string_view raw;
+  simdjson::ondemand::json_type type;
+  if (value.type().get(type)) return {};
+  if (type == simdjson::ondemand::json_type::object) {
+    simdjson::ondemand::object object;
+    if (value.get(object) || object.raw_json().get(raw)) return {};
+  } else {
+    raw = value.raw_json_token();
+  }
+  while (!raw.empty() && static_cast<unsigned char>(raw.back()) <= ' ') raw.remove_suffix(1);
+  return body.substr(static_cast<size_t>(raw.data() - scratch.padded.get()), raw.size());
+}
+
+}  // namespace
+
+ParsedReport ParseReport(std::string_view body, const ReportLimits& limits) {
+  ParsedReport out;
+  Scratch& scratch = ThreadScratch();
+  if (const auto error = scratch.Prepare(body, limits.depth_max)) {
+    out.malformed = Malformed(error, limits);
+    return out;
+  }
+  simdjson::dom::element root;
+  if (const auto error = scratch.tree.parse(scratch.padded.get(), body.size(), false).get(root)) {
+    out.malformed = Malformed(error, limits);
+    return out;
+  }
+  simdjson::dom::object object;
+  if (root.get(object) != simdjson::SUCCESS) {
+    out.malformed = "the body must be one JSON object";
+    return out;
+  }
+  FieldReader reader(limits, out);
+  Report& report = out.report;
+  report.study_id = kDefaultStudy;
+  unsigned seen = 0;
+  for (const auto& [key, value] : object) {
+    const Field field = FieldOf(key);
+    if (seen & field) {
+      reader.Bad(std::string(key), "is given twice");
+      continue;
+    }
+    seen |= field;
+    switch (field) {
+      case kReportId: reader.Id("report_id", value, true, &report.report_id); break;
+      case kPatientId: reader.Id("patient_id", value, true, &report.patient_id); break;
+      case kStudyId:
+        reader.Id("study_id", value, false, &report.study_id);
+        if (report.study_id.empty()) report.study_id = kDefaultStudy;
+        break;
+      case kSiteId: reader.Id("site_id", value, false, &report.site_id); break;
+      case kDoctorId: reader.Id("doctor_id", value, false, &report.doctor_id); break;
+      case kInstrument: reader.Id("instrument", value, false, &report.instrument); break;
+      case kAuthoredAt: reader.Time("authored_at", value, &report.authored_ms); break;
+      case kData:
+        if (!value.is_string() && !value.is_object()) {
+          reader.Bad("data", "must be text, or an object of answers by link id");
+        }
+        break;
+      case kOther: break;
+    }
+  }
+  if (!(seen & kReportId)) reader.Bad("report_id", "is missing");
+  if (!(seen & kPatientId)) reader.Bad("patient_id", "is missing");
+  if (!(seen & kData)) reader.Bad("data", "is missing");
+  if (out.problems.empty()) {
+    report.data_json = RawData(scratch, body);
+    if (report.data_json.empty()) out.malformed = "the value of data could not be read";
+  }
+  return out;
+}
+
+}  // namespace weir::epro
