@@ -1,0 +1,31 @@
+#include "net/http.h"
+
+#include <strings.h>
+
+namespace weir::net {
+
+std::string_view Name(Method method) {
+  switch (method) {
+    case Method::kGet: return "GET";
+    case Method::kHead: return "HEAD";
+    case Method::kPost: return "POST";
+    case Method::kPut: return "PUT";
+    case Method::kDelete: return "DELETE";
+    case Method::kOptions: return "OPTIONS";
+    case Method::kPatch: return "PATCH";
+    case Method::kOther: break;
+  }
+  return "OTHER";
+}
+
+std::string_view Request::Find(std::string_view name) const {
+  for (const Header& header : headers) {
+    if (header.name.size() == name.size() &&
+        strncasecmp(header.name.data(), name.data(), name.size()) == 0) {
+      return header.value;
+    }
+  }
+  return {};
+}
+
+}  // namespace weir::net
