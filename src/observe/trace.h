@@ -1,0 +1,50 @@
+// Trace ids and the traceparent header, after W3C Trace Context (Recommendation, 2021-11-23).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::observe {
+
+struct TraceId {
+  std::array<uint8_t, 16> bytes{};
+  bool operator==(const TraceId&) const = default;
+  std::string hex() const;                 // 32 lower-case digits
+  void AppendHex(std::string& out) const;
+};
+
+struct SpanId {
+  std::array<uint8_t, 8> bytes{};
+  bool operator==(const SpanId&) const = default;
+};
+
+struct TraceContext {
+  TraceId trace;
+  SpanId parent;
+  bool sampled = false;
+};
+
+// Nothing for a header that is malformed, of version ff, or all zero: then a new trace begins.
+std::optional<TraceContext> ParseTraceparent(std::string_view header);
+std::string FormatTraceparent(const TraceContext& context);
+
+// Makes ids: unpredictable enough to be unique, not secrets. One per loop or thread.
+class TraceIds {
+ public:
+  explicit TraceIds(uint64_t seed);
+  static TraceIds Seeded();  // from the operating system
+  TraceId NextTrace() noexcept;  // never all zero, likewise below
+  SpanId NextSpan() noexcept;
+
+ private:
+  uint64_t Next() noexcept;
+  std::array<uint64_t, 4> state_;
+};
+
+// The caller's trace if it sent a good traceparent, else a new one.
+TraceId TraceOf(std::string_view traceparent, TraceIds& ids);
+
+}  // namespace weir::observe

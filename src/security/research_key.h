@@ -1,0 +1,32 @@
+// The key of the research pseudonyms, in DataDir/keys/research.key (0600), outside the store: who
+// holds the research tables and not this file cannot tell who a patient is.
+//
+// 32 random bytes in hexadecimal and a newline, made at the first start. It is as precious as the
+// journal: without it the same patient gets another pseudonym.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace weir::security {
+
+class ResearchKey {
+ public:
+  // kPermission: others than the owner may read it. kCorruption: not a key; nothing is overwritten.
+  static base::Result<ResearchKey> LoadOrCreate(const std::string& data_dir);
+
+  // Of a patient in a study: the first 16 bytes, in hexadecimal, of an HMAC-SHA256 under a key that
+  // is itself derived per study, so that two studies' tables cannot be joined.
+  std::string Pseudonym(std::string_view study_id, std::string_view patient_id) const;
+  std::string_view bytes() const { return {reinterpret_cast<const char*>(key_.data()), 32}; }
+
+ private:
+  ResearchKey() = default;
+  std::array<uint8_t, 32> key_{};
+};
+
+}  // namespace weir::security
