@@ -1,0 +1,30 @@
+// Answers that must read a disk or a database: worked out on a helper thread, sent from the loop.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "exec/worker_pool.h"
+#include "net/http.h"
+
+namespace weir::net {
+
+struct Reply {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::string headers;  // further header lines, each ending in CRLF
+};
+
+// A problem+json reply.
+Reply Problem(int status, std::string_view type, std::string_view detail, std::string_view trace_id,
+              std::string_view members = {});
+
+void Respond(Loop& loop, Ticket ticket, const Reply& reply);
+
+// Runs `work` on a helper and answers with what it returns; 503 at once if all helpers are busy and
+// their queue is full. `work` must not refer to the request, which is gone by then.
+void Offload(exec::WorkerPool& helpers, Loop& loop, Ticket ticket, std::string_view trace_id,
+             std::function<Reply()> work);
+
+}  // namespace weir::net

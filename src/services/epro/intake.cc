@@ -1,0 +1,421 @@
+#include "services/epro/intake.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/json_writer.h"
+#include "clinical/evaluate.h"
+#include "net/problem.h"
+#include "services/epro/batch.h"
+
+namespace weir::epro {
+namespace {
+
+using journal::Handover;
+using journal::Outcome;
+
+// Hand-overs kept for use again: two syncs' worth; more only lie idle.
+constexpr size_t kSpareMax = 8;
+constexpr int kDeadlineCheckMs = 100;
+constexpr int kRetryBusySeconds = 1;
+constexpr int kRetryNoSpaceSeconds = 10;
+
+constexpr std::string_view kConflictKept =
+    "another report is stored under this report_id; this one was kept as a conflict, triaged and "
+    "shown to data managers; a new report needs a new report_id";
+constexpr std::string_view kConflictLimit =
+    "another report is stored under this report_id, and so many conflicts are that this one was not "
+    "kept; a new report needs a new report_id";
+constexpr std::string_view kSendAgain =
+    "the report was not durable in time; send it again, which is always safe";
+
+void Bump(std::atomic<uint64_t>& counter) {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+bool IsJson(std::string_view content_type) {
+  content_type = content_type.substr(0, content_type.find(';'));
+  while (content_type.ends_with(' ')) content_type.remove_suffix(1);
+  return content_type.empty() || content_type == "application/json" ||
+         content_type == "application/fhir+json" || content_type.ends_with("+json");
+}
+
+void AppendReceipt(base::JsonWriter& json, base::Offset offset, const base::Digest& sha256) {
+  json.Key("receipt").BeginObject();
+  json.Key("offset").Number(offset.value());
+  json.Key("sha256").String(sha256.hex());
+  json.EndObject();
+}
+
+// `received_ms`: nothing, when the stored record is no longer on this disk.
+std::string Receipt(std::string_view report_id, std::optional<int64_t> received_ms,
+                    base::Offset offset, const base::Digest& sha256, bool repeat) {
+  std::string out;
+  out.reserve(256);
+  base::JsonWriter json(out);
+  json.BeginObject();
+  json.Key("message").String("Report received and queued for processing.");
+  json.Key("report_id").String(report_id);
+  if (received_ms) json.Key("received_at").Time(*received_ms);
+  AppendReceipt(json, offset, sha256);
+  if (repeat) json.Key("duplicate").Bool(true);
+  json.EndObject();
+  return out;
+}
+
+std::string ConflictMembers(std::string_view report_id, const Handover::Item& item) {
+  std::string out;
+  base::JsonWriter json(out);
+  json.Key("report_id").String(report_id);
+  if (item.outcome != Outcome::kConflictLimit) AppendReceipt(json, item.offset, item.header.sha256);
+  return out;
+}
+
+std::string Errors(const std::vector<FieldProblem>& problems) {
+  std::string out;
+  base::JsonWriter json(out);
+  json.Key("errors").BeginArray();
+  for (const FieldProblem& problem : problems) {
+    json.BeginObject().Key("path").String(problem.path).Key("detail").String(problem.detail);
+    json.EndObject();
+  }
+  json.EndArray();
+  return out;
+}
+
+std::string_view ReportIdOf(const Handover& batch, const Handover::Item& item) {
+  const auto head = wire::DecodeReport(batch.head(item));
+  return head ? head->report_id : std::string_view();
+}
+
+}  // namespace
+
+Intake::Intake(net::Loop& loop, journal::Journal& journal, Definitions& definitions,
+               exec::WorkerPool& helpers, const base::Clock& clock, const IntakeOptions& options)
+    : loop_(loop),
+      journal_(journal),
+      definitions_(definitions),
+      helpers_(helpers),
+      clock_(clock),
+      options_(options),
+      random_(static_cast<uint64_t>(clock.WallMs()) * 0x9e3779b97f4a7c15 + loop.index()) {}
+
+Intake::~Intake() = default;
+
+void Intake::Submit(const net::Request& request, const security::Identity& identity,
+                    std::string_view trace_id) {
+  const int64_t asked_ms = [&] {
+    int value = options_.deadline_ms;
+    const std::string_view text = request.Find("X-Request-Timeout-Ms");
+    if (!text.empty()) std::from_chars(text.data(), text.data() + text.size(), value);
+    return std::clamp(value, 1, options_.deadline_ms_max);
+  }();
+  const Origin origin{.ticket = request.ticket,
+                      .deadline_ns = loop_.now_ns() + asked_ms * 1'000'000};
+  if (!IsJson(request.content_type)) {
+    return Send(origin, Refuse(415, "unsupported-media-type",
+                               "send the report as Content-Type: application/json", 0));
+  }
+  Take(request.body, identity, trace_id, origin);
+}
+
+void Intake::Take(std::string_view body, const security::Identity& identity,
+                  std::string_view trace_id, const Origin& origin) {
+  if (waiting_ >= options_.waiting_max) {
+    Bump(stats_.busy);
+    return Send(origin, Refuse(503, "overloaded", "too many reports wait for the disk; send it again",
+                               kRetryBusySeconds));
+  }
+  const ParsedReport parsed = ParseReport(body, options_.limits);
+  if (!parsed.ok()) {
+    Bump(stats_.invalid);
+    return Send(origin, parsed.malformed.empty()
+                            ? Refuse(422, "invalid-report", "some fields of the report are wrong", 0,
+                                     Errors(parsed.problems))
+                            : Refuse(400, "malformed", parsed.malformed, 0));
+  }
+  const Report& report = parsed.report;
+  if (!identity.Allows(security::Scope::kSubmit, report.study_id)) {
+    return Send(origin, Refuse(403, "forbidden", "this token may not submit to this study", 0));
+  }
+  journal::RecordHeader header;
+  header.kind = static_cast<uint16_t>(wire::Kind::kReport);
+  header.time_ms = clock_.WallMs();
+  header.key = wire::ReportKey(report.study_id, report.report_id);
+  header.sha256 = base::Sha256(body);
+  wire::ReportHead head{.study_id = report.study_id,
+                        .report_id = report.report_id,
+                        .patient_id = report.patient_id,
+                        .site_id = report.site_id,
+                        .doctor_id = report.doctor_id,
+                        .instrument = report.instrument,
+                        .definition_hash = {},
+                        .authored_ms = report.authored_ms,
+                        .sender = identity.name,
+                        .trace_id = trace_id};
+  Govern(report, &head, &header);
+  head_.clear();
+  wire::AppendTo(head_, head);
+  const uint64_t name = OpenSlot(origin);
+  if (auto probe = journal_.ProbeMemory(header.key)) {
+    Gather(header, head_, body, std::move(*probe), name);
+  } else {
+    ProbeOnDisk(name, {header, head_, std::string(body)});
+  }
+}
+
+void Intake::Govern(const Report& report, wire::ReportHead* head, journal::RecordHeader* header) {
+  if (const uint64_t version = definitions_.version(); version != catalog_version_) {
+    catalog_ = definitions_.current();
+    catalog_version_ = version;
+  }
+  const clinical::Definition* definition =
+      report.instrument.empty() ? catalog_->Infer(clinical::LinkIds(report.data_json))
+                                : catalog_->Find(report.instrument);
+  if (!definition) {
+    if (!report.instrument.empty()) Bump(stats_.unknown_instrument);
+    return;
+  }
+  head->instrument = definition->name();
+  head->definition_hash = definition->hash().view();
+  if (clinical::TriageReport(*definition, report.data_json).level == clinical::Level::kUrgent) {
+    header->flags |= journal::kUrgent | journal::kControl;
+    Bump(stats_.urgent);
+  }
+}
+
+void Intake::Gather(const journal::RecordHeader& header, std::string_view head,
+                    std::string_view body, journal::Probe probe, uint64_t name) {
+  if (!gathering_) {
+    if (spare_.empty()) {
+      gathering_ = std::make_unique<Handover>(this);
+    } else {
+      gathering_ = std::move(spare_.back());
+      spare_.pop_back();
+    }
+  }
+  gathering_->Add(header, head, body, std::move(probe), name);
+}
+
+void Intake::ProbeOnDisk(uint64_t name, Parked record) {
+  const size_t bytes = record.head.size() + record.body.size() + sizeof record;
+  auto parked = std::make_shared<Parked>(std::move(record));
+  const bool taken = helpers_.TrySubmit(
+      [this, name, parked] {
+        auto probe = std::make_shared<base::Result<journal::Probe>>(
+            journal_.ProbeDisk(parked->header.key));
+        loop_.Post([this, name, parked, probe] {
+          if (*probe) {
+            Gather(parked->header, parked->head, parked->body, std::move(**probe), name);
+          } else {
+            Reply(name, Refuse(503, "unavailable", "the index of stored reports could not be read",
+                               kRetryNoSpaceSeconds));
+          }
+        });
+      },
+      bytes);
+  if (!taken) {
+    Bump(stats_.busy);
+    Reply(name, Refuse(503, "overloaded", "too many look-ups wait for the disk; send it again",
+                       kRetryBusySeconds));
+  }
+}
+
+void Intake::OnTurnEnd() {
+  if (!gathering_ || gathering_->empty()) return;
+  if (journal_.Submit(gathering_)) {
+    gathering_.reset();
+    return;
+  }
+  for (const Handover::Item& item : gathering_->items()) {
+    Bump(stats_.busy);
+    Reply(item.ticket, Refuse(503, "overloaded", "too many reports wait for the disk; send it again",
+                              kRetryBusySeconds));
+  }
+  gathering_->Clear();
+}
+
+void Intake::Completed(std::unique_ptr<Handover> batch, bool last) noexcept {
+  {
+    const std::lock_guard lock(returned_mutex_);
+    returned_.push_back(std::move(batch));
+  }
+  if (last) loop_.Post([this] { CollectReturned(); });
+}
+
+void Intake::CollectReturned() {
+  {
+    const std::lock_guard lock(returned_mutex_);
+    collected_.swap(returned_);
+  }
+  for (auto& batch : collected_) {
+    for (const Handover::Item& item : batch->items()) Finish(*batch, item);
+    batch->Clear();
+    if (spare_.size() < kSpareMax) spare_.push_back(std::move(batch));
+  }
+  collected_.clear();
+}
+
+void Intake::Finish(const Handover& batch, const Handover::Item& item) {
+  switch (item.outcome) {
+    case Outcome::kStored:
+      Bump(stats_.stored);
+      return Reply(item.ticket, {202,
+                                 Receipt(ReportIdOf(batch, item), item.header.time_ms, item.offset,
+                                         item.header.sha256, false),
+                                 {}});
+    case Outcome::kDuplicate:
+      Bump(stats_.repeated);
+      return AnswerRepeat(item.ticket, ReportIdOf(batch, item), item);
+    case Outcome::kConflict:
+    case Outcome::kRepeatedConflict:
+      Bump(stats_.conflicts);
+      return Reply(item.ticket, Refuse(409, "report-conflict", kConflictKept, 0,
+                                       ConflictMembers(ReportIdOf(batch, item), item)));
+    case Outcome::kConflictLimit:
+      Bump(stats_.conflicts);
+      return Reply(item.ticket, Refuse(409, "report-conflict-limit", kConflictLimit, 0,
+                                       ConflictMembers(ReportIdOf(batch, item), item)));
+    case Outcome::kProbeAgain:
+      return ProbeOnDisk(item.ticket, {item.header, std::string(batch.head(item)),
+                                       std::string(batch.body(item))});
+    case Outcome::kNoSpace:
+      Bump(stats_.no_space);
+      return Reply(item.ticket, Refuse(507, "no-space",
+                                       "the disk is full; the report was not stored; send it again",
+                                       kRetryNoSpaceSeconds));
+    case Outcome::kPending:
+    case Outcome::kStopped:
+      return Reply(item.ticket, Refuse(503, "stopping", kSendAgain, kRetryBusySeconds));
+  }
+}
+
+// The answer to a repeat says when the first one was received, which only its record knows.
+void Intake::AnswerRepeat(uint64_t name, std::string_view report_id, const Handover::Item& item) {
+  const bool taken = helpers_.TrySubmit([this, name, id = std::string(report_id),
+                                         offset = item.offset, sha256 = item.header.sha256] {
+    const auto record = journal_.ReadOne(offset);
+    std::optional<int64_t> received_ms;
+    if (record) received_ms = record->time_ms;
+    auto answer = std::make_shared<Answer>(
+        Answer{200, Receipt(id, received_ms, offset, sha256, true), {}});
+    loop_.Post([this, name, answer] { Reply(name, std::move(*answer)); });
+  });
+  if (!taken) {
+    Reply(name, Refuse(503, "overloaded", "too many look-ups wait for the disk; send it again",
+                       kRetryBusySeconds));
+  }
+}
+
+uint64_t Intake::OpenSlot(const Origin& origin) {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const uint32_t index = free_slots_.back();
+  free_slots_.pop_back();
+  Slot& slot = slots_[index];
+  slot.origin = origin;
+  slot.open = true;
+  ++waiting_;
+  if (!checking_deadlines_) {
+    checking_deadlines_ = true;
+    loop_.After(kDeadlineCheckMs, [this] { CheckDeadlines(); });
+  }
+  return uint64_t{slot.generation} << 32 | index;
+}
+
+void Intake::Reply(uint64_t name, Answer answer) {
+  const auto index = static_cast<uint32_t>(name);
+  Slot& slot = slots_[index];
+  if (!slot.open || slot.generation != name >> 32) return;  // answered with 504 already
+  const Origin origin = slot.origin;
+  slot.open = false;
+  ++slot.generation;
+  free_slots_.push_back(index);
+  --waiting_;
+  Send(origin, std::move(answer));
+}
+
+void Intake::Send(const Origin& origin, Answer answer) {
+  if (origin.batch) return origin.batch->Answered(origin.line, answer);
+  loop_.Respond(origin.ticket,
+                {.status = answer.status,
+                 .content_type = answer.status < 400 ? "application/json" : net::kProblemContentType,
+                 .headers = answer.headers,
+                 .body = answer.body});
+}
+
+void Intake::CheckDeadlines() {
+  const int64_t now_ns = loop_.now_ns();
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (!slot.open || slot.origin.deadline_ns > now_ns) continue;
+    Bump(stats_.expired);
+    Reply(uint64_t{slot.generation} << 32 | i,
+          Refuse(504, "not-durable-in-time", kSendAgain, kRetryBusySeconds));
+  }
+  checking_deadlines_ = waiting_ > 0;
+  if (checking_deadlines_) loop_.After(kDeadlineCheckMs, [this] { CheckDeadlines(); });
+}
+
+Answer Intake::Refuse(int status, std::string_view type, std::string_view detail,
+                      int retry_after_s, std::string_view members) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  char trace_id[32];
+  for (int half = 0; half < 2; ++half) {
+    uint64_t random = Random();
+    for (int i = 0; i < 16; ++i, random >>= 4) trace_id[half * 16 + i] = kDigits[random & 15];
+  }
+  return {status, net::ProblemJson(status, type, detail, {trace_id, sizeof trace_id}, members),
+          retry_after_s > 0 ? net::RetryAfter(retry_after_s, Random()) : std::string()};
+}
+
+// xorshift64*: ids of traces and jitter, nothing secret.
+uint64_t Intake::Random() {
+  random_ ^= random_ >> 12;
+  random_ ^= random_ << 25;
+  random_ ^= random_ >> 27;
+  return random_ * 0x2545f4914f6cdd1d;
+}
+
+net::BodyReader* Intake::BeginBatch(const net::Request& request,
+                                    const security::Identity& identity,
+                                    std::string_view trace_id) {
+  if (batches_.size() >= options_.batches_max) {
+    Bump(stats_.busy);
+    Send({.ticket = request.ticket},
+         Refuse(503, "overloaded", "too many batches are being read; send it again",
+                kRetryBusySeconds));
+    return nullptr;
+  }
+  batches_.push_back(nullptr);
+  auto& place = batches_.back();
+  Batch::Host host{.loop = loop_,
+                   .line_bytes_max = options_.line_bytes_max,
+                   .lines_waiting_max = options_.lines_waiting_max};
+  // The batch is made after the callbacks that name it.
+  auto self = std::make_shared<Batch*>(nullptr);
+  host.take = [this, self, identity, trace = std::string(trace_id)](std::string_view body,
+                                                                    uint64_t line) {
+    Take(body, identity, trace,
+         {.batch = *self,
+          .line = line,
+          .deadline_ns = loop_.now_ns() + options_.deadline_ms * int64_t{1'000'000}});
+  };
+  host.too_long = [this](size_t limit) {
+    Bump(stats_.invalid);
+    return Refuse(413, "too-large", "a line may hold " + std::to_string(limit) + " bytes", 0);
+  };
+  host.finished = [this, self] {
+    // Called from within the batch: it is destroyed in a turn of its own.
+    loop_.Post([this, batch = *self] {
+      std::erase_if(batches_, [batch](const auto& other) { return other.get() == batch; });
+    });
+  };
+  place = std::make_unique<Batch>(request.ticket, std::move(host));
+  *self = place.get();
+  return place.get();
+}
+
+}  // namespace weir::epro

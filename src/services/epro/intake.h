@@ -1,0 +1,146 @@
+// Reports in: validated, triaged, handed to the journal once per turn of the loop, answered when the
+// journal says that they are durable.
+//
+// One Intake per loop; everything here runs on that loop's thread, except Completed(), which the
+// journal's thread calls. It must outlive the journal's thread.
+// Bounds: Options::waiting_max reports of this loop wait for the disk, then 503; what the journal's
+// own bound refuses gets 503 too. A report whose deadline passes before it is durable gets 504:
+// sending it again is always safe.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "exec/worker_pool.h"
+#include "journal/journal.h"
+#include "net/http.h"
+#include "security/identity.h"
+#include "services/epro/definitions.h"
+#include "services/epro/report.h"
+#include "wire/envelope.h"
+
+namespace weir::epro {
+
+struct IntakeOptions {
+  ReportLimits limits;
+  size_t waiting_max = 20'000;      // reports of one loop between hand-over and answer
+  int deadline_ms = 30'000;         // without X-Request-Timeout-Ms
+  int deadline_ms_max = 120'000;    // what that header may ask for
+  size_t line_bytes_max = 1u << 20;
+  size_t lines_waiting_max = 1024;  // of one batch, between reading and answering
+  size_t batches_max = 64;          // of one loop at once
+};
+
+// By outcome, of one loop: written by its thread, read by the scrape.
+struct IntakeStats {
+  std::atomic<uint64_t> stored{0}, repeated{0}, conflicts{0}, invalid{0}, urgent{0}, expired{0},
+      no_space{0}, busy{0}, unknown_instrument{0};
+};
+
+// How one report is answered; the same for a single report and for a line of a batch.
+struct Answer {
+  int status = 202;
+  std::string body;     // the receipt, or problem+json
+  std::string headers;  // Retry-After where it helps
+};
+
+class Batch;
+
+class Intake final : public journal::HandoverSink {
+ public:
+  Intake(net::Loop& loop, journal::Journal& journal, Definitions& definitions,
+         exec::WorkerPool& helpers, const base::Clock& clock, const IntakeOptions& options);
+  ~Intake() override;
+
+  // POST /submit and /api/v1/reports. Answers the request, now or later.
+  void Submit(const net::Request& request, const security::Identity& identity,
+              std::string_view trace_id);
+
+  // POST /api/v1/reports:batch: NDJSON in pieces. The reader belongs to this object.
+  net::BodyReader* BeginBatch(const net::Request& request, const security::Identity& identity,
+                              std::string_view trace_id);
+
+  // Hands over what the turn gathered.
+  void OnTurnEnd();
+
+  void Completed(std::unique_ptr<journal::Handover> batch, bool last) noexcept override;
+
+  const IntakeStats& stats() const { return stats_; }
+  size_t waiting() const { return waiting_; }
+
+ private:
+  friend class Batch;
+
+  // Who waits for the outcome of a record: a request of its own, or a line of a batch.
+  struct Origin {
+    net::Ticket ticket = 0;
+    Batch* batch = nullptr;  // null: the request itself
+    uint64_t line = 0;
+    int64_t deadline_ns = 0;
+  };
+  struct Slot {
+    Origin origin;
+    uint32_t generation = 0;  // in the slot's name: an outcome that comes too late finds nobody
+    bool open = false;
+  };
+  // A record taken out of a hand-over, to be looked up on disk and handed over again.
+  struct Parked {
+    journal::RecordHeader header;
+    std::string head;
+    std::string body;
+  };
+
+  // Reads, checks and gathers one report. The answer goes to `origin`, now or later.
+  void Take(std::string_view body, const security::Identity& identity, std::string_view trace_id,
+            const Origin& origin);
+  // Names the instrument and triages.
+  void Govern(const Report& report, wire::ReportHead* head, journal::RecordHeader* header);
+  void Gather(const journal::RecordHeader& header, std::string_view head, std::string_view body,
+              journal::Probe probe, uint64_t name);
+  void ProbeOnDisk(uint64_t name, Parked record);
+  void CollectReturned();
+  void Finish(const journal::Handover& batch, const journal::Handover::Item& item);
+  void AnswerRepeat(uint64_t name, std::string_view report_id,
+                    const journal::Handover::Item& item);
+  void Reply(uint64_t name, Answer answer);
+  void Send(const Origin& origin, Answer answer);
+  void CheckDeadlines();
+  Answer Refuse(int status, std::string_view type, std::string_view detail, int retry_after_s,
+                std::string_view members = {});
+  uint64_t OpenSlot(const Origin& origin);
+  uint64_t Random();
+
+  net::Loop& loop_;
+  journal::Journal& journal_;
+  Definitions& definitions_;
+  exec::WorkerPool& helpers_;
+  const base::Clock& clock_;
+  const IntakeOptions options_;
+
+  std::shared_ptr<const clinical::Catalog> catalog_;
+  uint64_t catalog_version_ = 0;
+
+  std::unique_ptr<journal::Handover> gathering_;
+  std::vector<std::unique_ptr<journal::Handover>> spare_;
+  std::string head_;  // scratch, keeps its capacity
+
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_slots_;
+  size_t waiting_ = 0;
+  bool checking_deadlines_ = false;
+  std::vector<std::unique_ptr<Batch>> batches_;
+
+  std::mutex returned_mutex_;
+  std::vector<std::unique_ptr<journal::Handover>> returned_;  // guarded by returned_mutex_
+  std::vector<std::unique_ptr<journal::Handover>> collected_;
+
+  uint64_t random_;
+  IntakeStats stats_;
+};
+
+}  // namespace weir::epro
