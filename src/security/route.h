@@ -1,0 +1,37 @@
+// What a service offers over HTTP: a method and a path, what a token must hold, and who answers.
+//
+// Routes are made anew for each loop, so what they call may keep state of that loop without a lock.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/http.h"
+#include "security/identity.h"
+
+namespace weir::security {
+
+// One request that found its route and was let in. Valid during the call that passes it.
+struct Call {
+  net::Loop& loop;
+  const net::Request& request;
+  const Identity& identity;
+  std::string_view route;            // the template
+  const std::vector<std::string>& params;
+  std::string_view trace_id;         // 32 hexadecimal digits
+};
+
+struct Route {
+  net::Method method = net::Method::kGet;
+  std::string_view path;             // template, a literal
+  Scope scope = Scope::kRead;
+  // The parameter that names a study, which the token must be allowed; -1: the handler looks itself.
+  int study_param = -1;
+  std::function<void(const Call&)> handle;
+  // Instead of `handle`, for a body taken in pieces: null if the request was answered already.
+  std::function<net::BodyReader*(const Call&)> begin;
+};
+
+}  // namespace weir::security
