@@ -30,6 +30,8 @@ enum class Verdict : uint8_t {
   kRepeatedConflict,   // these bytes are stored already, as a conflict
   kConflictLimit,      // other bytes, and the key holds all the conflicts it may: not appended
   kProbeAgain,         // the probe is older than what memory still covers: look up again
+  kIndexFull,          // new, but the index may not grow until its files can be written again (the
+                       // disk is full): not appended; the writer answers kNoSpace
 };
 
 struct Admitted {
@@ -49,7 +51,12 @@ class Admission {
   virtual Admitted Admit(const Key& key, const Digest& sha256, const Probe& probe,
                          Offset next) = 0;
 
-  // Journal thread: everything below `end` is durable, and the chain value there is `chain`.
+  // Journal thread: what was admitted at `end` and after it was not appended after all (no room for
+  // a segment), and its keys are forgotten. Only for what no Durable() has covered.
+  virtual void Retract(Offset end) = 0;
+
+  // Journal thread: everything below `end` is durable, and the chain value there is `chain`. Every
+  // record admitted so far lies below `end`.
   virtual void Durable(Offset end, const Digest& chain) = 0;
 };
 
