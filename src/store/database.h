@@ -81,4 +81,10 @@ struct SqliteOptions {
 };
 base::Result<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& options);
 
+// Puts the store `fresh` in the place of `path`, whole or not at all, in the same folder. Nobody may
+// have either open.
+base::Status ReplaceSqlite(const std::string& fresh, const std::string& path);
+// Removes a store's file and what SQLite keeps beside it, where they exist.
+void RemoveSqlite(const std::string& path);
+
 }  // namespace weir::store
