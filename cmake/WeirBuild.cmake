@@ -51,9 +51,15 @@ endfunction()
 # weir_library(journal DEPS weir_io OpenSSL::Crypto): the library weir_journal out of all *.cc below
 # this folder, and, out of all *_test.cc, the program journal_test, whose cases ctest knows.
 # TEST_DEPS are linked to the tests alone (testing/ is never linked into weir).
+# A folder directly below with a CMakeLists.txt of its own is left out: it is a library of its own.
 function(weir_library name)
   cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  file(GLOB nested CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*/CMakeLists.txt)
+  foreach(list_file ${nested})
+    get_filename_component(folder ${list_file} DIRECTORY)
+    list(FILTER sources EXCLUDE REGEX "^${folder}/")
+  endforeach()
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
