@@ -21,6 +21,7 @@ struct Call {
   std::string_view route;            // the template
   const std::vector<std::string>& params;
   std::string_view trace_id;         // 32 hexadecimal digits
+  bool trace_given;                  // by the caller's traceparent, not made here
 };
 
 struct Route {

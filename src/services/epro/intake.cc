@@ -26,6 +26,7 @@ constexpr std::string_view kConflictKept =
 constexpr std::string_view kConflictLimit =
     "another report is stored under this report_id, and so many conflicts are that this one was not "
     "kept; a new report needs a new report_id";
+constexpr std::string_view kTooManyWait = "too many reports wait for the disk; send it again";
 constexpr std::string_view kSendAgain =
     "the report was not durable in time; send it again, which is always safe";
 
@@ -102,41 +103,43 @@ Intake::Intake(net::Loop& loop, journal::Journal& journal, Definitions& definiti
 
 Intake::~Intake() = default;
 
-void Intake::Submit(const net::Request& request, const security::Identity& identity,
-                    std::string_view trace_id) {
-  const int64_t asked_ms = [&] {
+void Intake::Submit(const security::Call& call) {
+  const int64_t allowed_ms = [&] {
     int value = options_.deadline_ms;
-    const std::string_view text = request.Find("X-Request-Timeout-Ms");
+    const std::string_view text = call.request.Find("X-Request-Timeout-Ms");
     if (!text.empty()) std::from_chars(text.data(), text.data() + text.size(), value);
     return std::clamp(value, 1, options_.deadline_ms_max);
   }();
-  const Origin origin{.ticket = request.ticket,
-                      .deadline_ns = loop_.now_ns() + asked_ms * 1'000'000};
-  if (!IsJson(request.content_type)) {
-    return Send(origin, Refuse(415, "unsupported-media-type",
-                               "send the report as Content-Type: application/json", 0));
+  Origin origin{.ticket = call.request.ticket,
+                .deadline_ns = loop_.now_ns() + allowed_ms * 1'000'000,
+                .trace_given = call.trace_given};
+  std::ranges::copy(call.trace_id.substr(0, origin.trace_id.size()), origin.trace_id.begin());
+  if (!IsJson(call.request.content_type)) {
+    return Send(origin, Refuse(origin, 415, "unsupported-media-type",
+                               "send the report as Content-Type: application/json"));
   }
-  Take(request.body, identity, trace_id, origin);
+  Take(call.request.body, call.identity, origin);
 }
 
 void Intake::Take(std::string_view body, const security::Identity& identity,
-                  std::string_view trace_id, const Origin& origin) {
+                  const Origin& origin) {
   if (waiting_ >= options_.waiting_max) {
     Bump(stats_.busy);
-    return Send(origin, Refuse(503, "overloaded", "too many reports wait for the disk; send it again",
-                               kRetryBusySeconds));
+    return Send(origin, Refuse(origin, 503, "overloaded", kTooManyWait, kRetryBusySeconds));
   }
   const ParsedReport parsed = ParseReport(body, options_.limits);
   if (!parsed.ok()) {
     Bump(stats_.invalid);
     return Send(origin, parsed.malformed.empty()
-                            ? Refuse(422, "invalid-report", "some fields of the report are wrong", 0,
+                            ? Refuse(origin, 422, "invalid-report",
+                                     "some fields of the report are wrong", 0,
                                      Errors(parsed.problems))
-                            : Refuse(400, "malformed", parsed.malformed, 0));
+                            : Refuse(origin, 400, "malformed", parsed.malformed));
   }
   const Report& report = parsed.report;
   if (!identity.Allows(security::Scope::kSubmit, report.study_id)) {
-    return Send(origin, Refuse(403, "forbidden", "this token may not submit to this study", 0));
+    return Send(origin,
+                Refuse(origin, 403, "forbidden", "this token may not submit to this study"));
   }
   journal::RecordHeader header;
   header.kind = static_cast<uint16_t>(wire::Kind::kReport);
@@ -152,7 +155,9 @@ void Intake::Take(std::string_view body, const security::Identity& identity,
                         .definition_hash = {},
                         .authored_ms = report.authored_ms,
                         .sender = identity.name,
-                        .trace_id = trace_id};
+                        .trace_id = origin.trace_given
+                                        ? std::string_view(origin.trace_id.data(), 32)
+                                        : std::string_view()};
   Govern(report, &head, &header);
   head_.clear();
   wire::AppendTo(head_, head);
@@ -208,16 +213,15 @@ void Intake::ProbeOnDisk(uint64_t name, Parked record) {
           if (*probe) {
             Gather(parked->header, parked->head, parked->body, std::move(**probe), name);
           } else {
-            Reply(name, Refuse(503, "unavailable", "the index of stored reports could not be read",
-                               kRetryNoSpaceSeconds));
+            ReplyRefused(name, 503, "unavailable",
+                         "the index of stored reports could not be read", kRetryNoSpaceSeconds);
           }
         });
       },
       bytes);
   if (!taken) {
     Bump(stats_.busy);
-    Reply(name, Refuse(503, "overloaded", "too many look-ups wait for the disk; send it again",
-                       kRetryBusySeconds));
+    ReplyRefused(name, 503, "overloaded", kTooManyWait, kRetryBusySeconds);
   }
 }
 
@@ -229,8 +233,7 @@ void Intake::OnTurnEnd() {
   }
   for (const Handover::Item& item : gathering_->items()) {
     Bump(stats_.busy);
-    Reply(item.ticket, Refuse(503, "overloaded", "too many reports wait for the disk; send it again",
-                              kRetryBusySeconds));
+    ReplyRefused(item.ticket, 503, "overloaded", kTooManyWait, kRetryBusySeconds);
   }
   gathering_->Clear();
 }
@@ -270,23 +273,23 @@ void Intake::Finish(const Handover& batch, const Handover::Item& item) {
     case Outcome::kConflict:
     case Outcome::kRepeatedConflict:
       Bump(stats_.conflicts);
-      return Reply(item.ticket, Refuse(409, "report-conflict", kConflictKept, 0,
-                                       ConflictMembers(ReportIdOf(batch, item), item)));
+      return ReplyRefused(item.ticket, 409, "report-conflict", kConflictKept, 0,
+                          ConflictMembers(ReportIdOf(batch, item), item));
     case Outcome::kConflictLimit:
       Bump(stats_.conflicts);
-      return Reply(item.ticket, Refuse(409, "report-conflict-limit", kConflictLimit, 0,
-                                       ConflictMembers(ReportIdOf(batch, item), item)));
+      return ReplyRefused(item.ticket, 409, "report-conflict-limit", kConflictLimit, 0,
+                          ConflictMembers(ReportIdOf(batch, item), item));
     case Outcome::kProbeAgain:
       return ProbeOnDisk(item.ticket, {item.header, std::string(batch.head(item)),
                                        std::string(batch.body(item))});
     case Outcome::kNoSpace:
       Bump(stats_.no_space);
-      return Reply(item.ticket, Refuse(507, "no-space",
-                                       "the disk is full; the report was not stored; send it again",
-                                       kRetryNoSpaceSeconds));
+      return ReplyRefused(item.ticket, 507, "no-space",
+                          "the disk is full; the report was not stored; send it again",
+                          kRetryNoSpaceSeconds);
     case Outcome::kPending:
     case Outcome::kStopped:
-      return Reply(item.ticket, Refuse(503, "stopping", kSendAgain, kRetryBusySeconds));
+      return ReplyRefused(item.ticket, 503, "stopping", kSendAgain, kRetryBusySeconds);
   }
 }
 
@@ -299,11 +302,10 @@ void Intake::AnswerRepeat(uint64_t name, std::string_view report_id, const Hando
     if (record) received_ms = record->time_ms;
     auto answer = std::make_shared<Answer>(
         Answer{200, Receipt(id, received_ms, offset, sha256, true), {}});
-    loop_.Post([this, name, answer] { Reply(name, std::move(*answer)); });
+    loop_.Post([this, name, answer] { Reply(name, *answer); });
   });
   if (!taken) {
-    Reply(name, Refuse(503, "overloaded", "too many look-ups wait for the disk; send it again",
-                       kRetryBusySeconds));
+    ReplyRefused(name, 503, "overloaded", kTooManyWait, kRetryBusySeconds);
   }
 }
 
@@ -325,19 +327,31 @@ uint64_t Intake::OpenSlot(const Origin& origin) {
   return uint64_t{slot.generation} << 32 | index;
 }
 
-void Intake::Reply(uint64_t name, Answer answer) {
-  const auto index = static_cast<uint32_t>(name);
-  Slot& slot = slots_[index];
-  if (!slot.open || slot.generation != name >> 32) return;  // answered with 504 already
-  const Origin origin = slot.origin;
-  slot.open = false;
-  ++slot.generation;
-  free_slots_.push_back(index);
-  --waiting_;
-  Send(origin, std::move(answer));
+const Intake::Origin* Intake::OriginOf(uint64_t name) const {
+  const Slot& slot = slots_[static_cast<uint32_t>(name)];
+  return slot.open && slot.generation == name >> 32 ? &slot.origin : nullptr;
 }
 
-void Intake::Send(const Origin& origin, Answer answer) {
+void Intake::Reply(uint64_t name, const Answer& answer) {
+  const Origin* found = OriginOf(name);
+  if (!found) return;  // answered with 504 already
+  const Origin origin = *found;
+  const auto index = static_cast<uint32_t>(name);
+  slots_[index].open = false;
+  ++slots_[index].generation;
+  free_slots_.push_back(index);
+  --waiting_;
+  Send(origin, answer);
+}
+
+void Intake::ReplyRefused(uint64_t name, int status, std::string_view type, std::string_view detail,
+                          int retry_after_s, std::string_view members) {
+  if (const Origin* origin = OriginOf(name)) {
+    Reply(name, Refuse(*origin, status, type, detail, retry_after_s, members));
+  }
+}
+
+void Intake::Send(const Origin& origin, const Answer& answer) {
   if (origin.batch) return origin.batch->Answered(origin.line, answer);
   loop_.Respond(origin.ticket,
                 {.status = answer.status,
@@ -352,26 +366,22 @@ void Intake::CheckDeadlines() {
     const Slot& slot = slots_[i];
     if (!slot.open || slot.origin.deadline_ns > now_ns) continue;
     Bump(stats_.expired);
-    Reply(uint64_t{slot.generation} << 32 | i,
-          Refuse(504, "not-durable-in-time", kSendAgain, kRetryBusySeconds));
+    ReplyRefused(uint64_t{slot.generation} << 32 | i, 504, "not-durable-in-time", kSendAgain,
+                 kRetryBusySeconds);
   }
   checking_deadlines_ = waiting_ > 0;
   if (checking_deadlines_) loop_.After(kDeadlineCheckMs, [this] { CheckDeadlines(); });
 }
 
-Answer Intake::Refuse(int status, std::string_view type, std::string_view detail,
-                      int retry_after_s, std::string_view members) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  char trace_id[32];
-  for (int half = 0; half < 2; ++half) {
-    uint64_t random = Random();
-    for (int i = 0; i < 16; ++i, random >>= 4) trace_id[half * 16 + i] = kDigits[random & 15];
-  }
-  return {status, net::ProblemJson(status, type, detail, {trace_id, sizeof trace_id}, members),
+Answer Intake::Refuse(const Origin& origin, int status, std::string_view type,
+                      std::string_view detail, int retry_after_s, std::string_view members) {
+  return {status,
+          net::ProblemJson(status, type, detail, {origin.trace_id.data(), origin.trace_id.size()},
+                           members),
           retry_after_s > 0 ? net::RetryAfter(retry_after_s, Random()) : std::string()};
 }
 
-// xorshift64*: ids of traces and jitter, nothing secret.
+// xorshift64*: jitter, nothing secret.
 uint64_t Intake::Random() {
   random_ ^= random_ >> 12;
   random_ ^= random_ << 25;
@@ -379,33 +389,30 @@ uint64_t Intake::Random() {
   return random_ * 0x2545f4914f6cdd1d;
 }
 
-net::BodyReader* Intake::BeginBatch(const net::Request& request,
-                                    const security::Identity& identity,
-                                    std::string_view trace_id) {
+net::BodyReader* Intake::BeginBatch(const security::Call& call) {
+  Origin origin{.ticket = call.request.ticket, .trace_given = call.trace_given};
+  std::ranges::copy(call.trace_id.substr(0, origin.trace_id.size()), origin.trace_id.begin());
   if (batches_.size() >= options_.batches_max) {
     Bump(stats_.busy);
-    Send({.ticket = request.ticket},
-         Refuse(503, "overloaded", "too many batches are being read; send it again",
-                kRetryBusySeconds));
+    Send(origin, Refuse(origin, 503, "overloaded", "too many batches are being read; send it again",
+                        kRetryBusySeconds));
     return nullptr;
   }
-  batches_.push_back(nullptr);
-  auto& place = batches_.back();
+  // The batch is made after the callbacks that name it.
+  auto self = std::make_shared<Batch*>(nullptr);
   Batch::Host host{.loop = loop_,
                    .line_bytes_max = options_.line_bytes_max,
                    .lines_waiting_max = options_.lines_waiting_max};
-  // The batch is made after the callbacks that name it.
-  auto self = std::make_shared<Batch*>(nullptr);
-  host.take = [this, self, identity, trace = std::string(trace_id)](std::string_view body,
-                                                                    uint64_t line) {
-    Take(body, identity, trace,
-         {.batch = *self,
-          .line = line,
-          .deadline_ns = loop_.now_ns() + options_.deadline_ms * int64_t{1'000'000}});
+  host.take = [this, self, origin, identity = call.identity](std::string_view body, uint64_t line) {
+    Origin of_line = origin;
+    of_line.batch = *self;
+    of_line.line = line;
+    of_line.deadline_ns = loop_.now_ns() + options_.deadline_ms * int64_t{1'000'000};
+    Take(body, identity, of_line);
   };
-  host.too_long = [this](size_t limit) {
+  host.too_long = [this, origin](size_t limit) {
     Bump(stats_.invalid);
-    return Refuse(413, "too-large", "a line may hold " + std::to_string(limit) + " bytes", 0);
+    return Refuse(origin, 413, "too-large", "a line may hold " + std::to_string(limit) + " bytes");
   };
   host.finished = [this, self] {
     // Called from within the batch: it is destroyed in a turn of its own.
@@ -413,9 +420,9 @@ net::BodyReader* Intake::BeginBatch(const net::Request& request,
       std::erase_if(batches_, [batch](const auto& other) { return other.get() == batch; });
     });
   };
-  place = std::make_unique<Batch>(request.ticket, std::move(host));
-  *self = place.get();
-  return place.get();
+  batches_.push_back(std::make_unique<Batch>(call.request.ticket, std::move(host)));
+  *self = batches_.back().get();
+  return *self;
 }
 
 }  // namespace weir::epro

@@ -8,6 +8,7 @@
 // sending it again is always safe.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -19,7 +20,7 @@
 #include "exec/worker_pool.h"
 #include "journal/journal.h"
 #include "net/http.h"
-#include "security/identity.h"
+#include "security/route.h"
 #include "services/epro/definitions.h"
 #include "services/epro/report.h"
 #include "wire/envelope.h"
@@ -58,12 +59,10 @@ class Intake final : public journal::HandoverSink {
   ~Intake() override;
 
   // POST /submit and /api/v1/reports. Answers the request, now or later.
-  void Submit(const net::Request& request, const security::Identity& identity,
-              std::string_view trace_id);
+  void Submit(const security::Call& call);
 
   // POST /api/v1/reports:batch: NDJSON in pieces. The reader belongs to this object.
-  net::BodyReader* BeginBatch(const net::Request& request, const security::Identity& identity,
-                              std::string_view trace_id);
+  net::BodyReader* BeginBatch(const security::Call& call);
 
   // Hands over what the turn gathered.
   void OnTurnEnd();
@@ -82,6 +81,8 @@ class Intake final : public journal::HandoverSink {
     Batch* batch = nullptr;  // null: the request itself
     uint64_t line = 0;
     int64_t deadline_ns = 0;
+    std::array<char, 32> trace_id{};
+    bool trace_given = false;
   };
   struct Slot {
     Origin origin;
@@ -96,8 +97,7 @@ class Intake final : public journal::HandoverSink {
   };
 
   // Reads, checks and gathers one report. The answer goes to `origin`, now or later.
-  void Take(std::string_view body, const security::Identity& identity, std::string_view trace_id,
-            const Origin& origin);
+  void Take(std::string_view body, const security::Identity& identity, const Origin& origin);
   // Names the instrument and triages.
   void Govern(const Report& report, wire::ReportHead* head, journal::RecordHeader* header);
   void Gather(const journal::RecordHeader& header, std::string_view head, std::string_view body,
@@ -107,11 +107,14 @@ class Intake final : public journal::HandoverSink {
   void Finish(const journal::Handover& batch, const journal::Handover::Item& item);
   void AnswerRepeat(uint64_t name, std::string_view report_id,
                     const journal::Handover::Item& item);
-  void Reply(uint64_t name, Answer answer);
-  void Send(const Origin& origin, Answer answer);
+  const Origin* OriginOf(uint64_t name) const;  // null: answered already
+  void Reply(uint64_t name, const Answer& answer);
+  void ReplyRefused(uint64_t name, int status, std::string_view type, std::string_view detail,
+                    int retry_after_s = 0, std::string_view members = {});
+  void Send(const Origin& origin, const Answer& answer);
+  Answer Refuse(const Origin& origin, int status, std::string_view type, std::string_view detail,
+                int retry_after_s = 0, std::string_view members = {});
   void CheckDeadlines();
-  Answer Refuse(int status, std::string_view type, std::string_view detail, int retry_after_s,
-                std::string_view members = {});
   uint64_t OpenSlot(const Origin& origin);
   uint64_t Random();
 

@@ -1,0 +1,145 @@
+#include "app/http_handler.h"
+
+#include "net/problem.h"
+
+namespace weir::app {
+namespace {
+
+// A body of more than this is not read before its sender is known.
+constexpr uint64_t kUnknownSenderBodyMax = 16u << 10;
+
+const security::Identity kNobody{.name = "anonymous", .scopes = {}, .studies = {}};
+
+std::string_view TypeOf(int status) {
+  switch (status) {
+    case 400: return "malformed";
+    case 408: return "timeout";
+    case 411: return "length-required";
+    case 413: return "too-large";
+    case 415: return "unsupported-media-type";
+    case 417: return "expectation-failed";
+    case 431: return "header-too-large";
+    case 501: return "not-implemented";
+    case 503: return "unavailable";
+    case 505: return "http-version";
+    default: return "error";
+  }
+}
+
+}  // namespace
+
+HttpHandler::HttpHandler(const security::TokenStore& tokens, const base::Clock& clock, Parts parts)
+    : authenticator_(tokens),
+      clock_(clock),
+      parts_(std::move(parts)),
+      open_from_(parts_.routes.size()),
+      trace_ids_(observe::TraceIds::Seeded()) {
+  for (auto& route : parts_.open_routes) parts_.routes.push_back(std::move(route));
+  parts_.open_routes.clear();
+  for (size_t id = 0; id < parts_.routes.size(); ++id) {
+    router_.Add(parts_.routes[id].method, parts_.routes[id].path, id);
+  }
+}
+
+std::string_view HttpHandler::TraceOf(const net::Request& request) {
+  const std::string_view traceparent = request.Find("traceparent");
+  const auto given = traceparent.empty() ? std::nullopt : observe::ParseTraceparent(traceparent);
+  trace_id_.clear();
+  (given ? given->trace : trace_ids_.NextTrace()).AppendHex(trace_id_);
+  trace_given_ = given.has_value();
+  return trace_id_;
+}
+
+void HttpHandler::Refuse(net::Loop& loop, const net::Request& request, int status,
+                         std::string_view type, std::string_view detail, std::string_view headers) {
+  const std::string body = net::ProblemJson(status, type, detail, TraceOf(request));
+  loop.Respond(request.ticket, {.status = status,
+                                .content_type = net::kProblemContentType,
+                                .headers = headers,
+                                .body = body});
+}
+
+HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& request) {
+  if (request.method == net::Method::kOptions && request.path == "*") {
+    loop.Respond(request.ticket, {.status = 204, .headers = "Allow: GET, HEAD, POST, OPTIONS\r\n"});
+    return {};
+  }
+  net::Router::Match match = router_.Find(request.method, request.path);
+  if (!match.id) {
+    if (match.allow.empty()) {
+      Refuse(loop, request, 404, "not-found",
+             "there is nothing at this path; /openapi.json lists what there is");
+      return {};
+    }
+    const std::string allow = "Allow: " + match.allow + "\r\n";
+    if (request.method == net::Method::kOptions) {
+      loop.Respond(request.ticket, {.status = 204, .headers = allow});
+    } else {
+      Refuse(loop, request, 405, "method-not-allowed", "this path takes " + match.allow, allow);
+    }
+    return {};
+  }
+  const security::Route& route = parts_.routes[*match.id];
+  if (*match.id >= open_from_) return {&route, &kNobody, std::move(match.params)};
+  const auto outcome = authenticator_.Check(request.authorization, clock_.WallMs());
+  std::string_view study;
+  if (route.study_param >= 0) study = match.params[static_cast<size_t>(route.study_param)];
+  security::Refusal refusal = outcome.refusal;
+  if (outcome) {
+    const bool allowed = study.empty() ? outcome.identity->Allows(route.scope)
+                                       : outcome.identity->Allows(route.scope, study);
+    if (allowed) return {&route, outcome.identity, std::move(match.params)};
+    refusal = security::Refusal::kForbidden;
+  }
+  const int status = security::HttpStatus(refusal);
+  Refuse(loop, request, status, status == 401 ? "unauthorized" : "forbidden",
+         security::Detail(refusal), security::ChallengeHeader(refusal));
+  return {};
+}
+
+security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& request,
+                                     const Admission& admission) {
+  TraceOf(request);
+  return {.loop = loop,
+          .request = request,
+          .identity = *admission.identity,
+          .route = admission.route->path,
+          .params = admission.params,
+          .trace_id = trace_id_,
+          .trace_given = trace_given_};
+}
+
+net::Handler::Decision HttpHandler::OnHeaders(net::Loop& loop, const net::Request& request) {
+  if (!request.has_body) return {};
+  const bool large = !request.content_length || *request.content_length > kUnknownSenderBodyMax ||
+                     !request.Find("expect").empty();
+  const auto match = router_.Find(request.method, request.path);
+  const bool in_pieces = match.id && parts_.routes[*match.id].begin;
+  if (!large && !in_pieces) return {};
+  const Admission admission = Admit(loop, request);
+  if (!admission.route) return {Take::kRefused};
+  if (!in_pieces) return {};
+  net::BodyReader* reader = admission.route->begin(MakeCall(loop, request, admission));
+  return reader ? Decision{Take::kInPieces, reader} : Decision{Take::kRefused};
+}
+
+void HttpHandler::OnRequest(net::Loop& loop, const net::Request& request) {
+  const Admission admission = Admit(loop, request);
+  if (!admission.route) return;
+  if (!admission.route->handle) {
+    return Refuse(loop, request, 400, "malformed", "this path takes a body of lines");
+  }
+  admission.route->handle(MakeCall(loop, request, admission));
+}
+
+void HttpHandler::OnTurnEnd(net::Loop&) {
+  if (parts_.turn_end) parts_.turn_end();
+}
+
+std::string HttpHandler::Problem(int status, std::string_view detail) {
+  trace_id_.clear();
+  trace_ids_.NextTrace().AppendHex(trace_id_);
+  return net::ProblemJson(status, TypeOf(status), detail, trace_id_);
+}
+
+}  // namespace weir::app

@@ -1,0 +1,62 @@
+// From a request to the service that answers it: route, token, scope, then the route's own code.
+//
+// One per loop. The order of refusals is 404, 405, 401, 403: what exists is no secret, it is in
+// docs/openapi.yaml; whose it is, is.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "net/http.h"
+#include "net/router.h"
+#include "observe/trace.h"
+#include "security/authenticator.h"
+#include "security/route.h"
+
+namespace weir::app {
+
+class HttpHandler final : public net::Handler {
+ public:
+  struct Parts {
+    std::vector<security::Route> routes;
+    // Paths that need no token: the page, the description of the interface.
+    std::vector<security::Route> open_routes;
+    std::function<void()> turn_end;
+  };
+
+  HttpHandler(const security::TokenStore& tokens, const base::Clock& clock, Parts parts);
+
+  Decision OnHeaders(net::Loop& loop, const net::Request& request) override;
+  void OnRequest(net::Loop& loop, const net::Request& request) override;
+  void OnTurnEnd(net::Loop& loop) override;
+  std::string Problem(int status, std::string_view detail) override;
+
+ private:
+  struct Admission {
+    const security::Route* route = nullptr;  // null: the request has been answered
+    const security::Identity* identity = nullptr;
+    std::vector<std::string> params;
+  };
+  // Answers the request, unless it may go on.
+  Admission Admit(net::Loop& loop, const net::Request& request);
+  void Refuse(net::Loop& loop, const net::Request& request, int status, std::string_view type,
+              std::string_view detail, std::string_view headers = {});
+  security::Call MakeCall(net::Loop& loop, const net::Request& request, const Admission& admission);
+  std::string_view TraceOf(const net::Request& request);
+
+  security::Authenticator authenticator_;
+  const base::Clock& clock_;
+  Parts parts_;
+  size_t open_from_;  // routes with a higher id need no token
+  net::Router router_;
+  observe::TraceIds trace_ids_;
+  std::string trace_id_;
+  bool trace_given_ = false;
+};
+
+}  // namespace weir::app
