@@ -10,8 +10,9 @@
 // log_fields.h, each of which takes a number, an offset, or a text that is the program's own.
 // Bounded: of each event at most `burst` lines at once and `per_second` in the long run; what
 // exceeds that is counted and told as "suppressed" with the event's next line. Lines go to a thread
-// of their own through a queue of 8192; when the disk or the reader of stderr is slower than that,
-// the oldest are dropped and counted. Files rotate at file_bytes_max.
+// of their own through a queue of 8192 lines and 4 MiB; when the disk or the reader of stderr is
+// slower than that, new lines are dropped and counted. Files rotate at file_bytes_max: weir.log
+// becomes weir.1.log, that one weir.2.log, and so on.
 // Threads: everything from any thread; no call waits for the output.
 #pragma once
 
@@ -35,13 +36,13 @@ base::Result<Level> ParseLevel(std::string_view name);
 
 struct LogOptions {
   Level level = Level::kInfo;
-  std::string file;                     // empty: stderr
-  uint64_t file_bytes_max = 64u << 20;  // then it is renamed to file.1, and so on
+  std::string file = {};                // empty: stderr
+  uint64_t file_bytes_max = 64u << 20;
   unsigned files_max = 5;               // with the current one
   unsigned burst = 20;                  // lines of one event at once
   double per_second = 1;                // lines of one event in the long run
   // Takes the lines instead of stderr or the file: for tests. Called on the log's own thread.
-  std::function<void(std::string_view line)> sink;
+  std::function<void(std::string_view line)> sink = {};
 };
 
 struct LogStats {
@@ -81,7 +82,7 @@ class Log {
 
  private:
   struct State;
-  Log(const base::Clock* clock, LogOptions options);
+  Log(Level level, std::unique_ptr<State> state);
   void Write(Level level, Literal event, Literal message, Fields fields);
 
   std::atomic<Level> level_;

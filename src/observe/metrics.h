@@ -60,7 +60,7 @@ class Metrics {
 
 // weir_process_*: memory, CPU, descriptors, threads, uptime, and what the allocator holds.
 void CollectProcess(Sample& sample);
-// weir_build_info{version,preset}.
+// weir_build_info{version}.
 Metrics::Collector BuildInfo(std::string version);
 
 }  // namespace weir::observe

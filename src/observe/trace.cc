@@ -1,0 +1,124 @@
+#include "observe/trace.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <span>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace weir::observe {
+namespace {
+
+template <size_t N>
+std::string_view View(const std::array<uint8_t, N>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), N};
+}
+
+template <size_t N>
+bool IsZero(const std::array<uint8_t, N>& bytes) {
+  return std::ranges::all_of(bytes, [](uint8_t byte) { return byte == 0; });
+}
+
+// The header's hexadecimal digits are lower-case only.
+bool ReadHex(std::string_view text, std::span<uint8_t> out) {
+  const bool lower = std::ranges::none_of(text, [](char c) { return c >= 'A' && c <= 'F'; });
+  return lower && base::FromHex(text, out);
+}
+
+uint64_t Mix(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014): spreads a seed
+  uint64_t z = (state += 0x9e3779b97f4a7c15);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+std::string TraceId::hex() const { return base::ToHex(View(bytes)); }
+
+void TraceId::AppendHex(std::string& out) const {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  for (const uint8_t byte : bytes) {
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+}
+
+// version "-" trace-id "-" parent-id "-" flags; a later version may add "-" and more.
+std::optional<TraceContext> ParseTraceparent(std::string_view header) {
+  constexpr size_t kSize = 55;
+  if (header.size() < kSize || header[2] != '-' || header[35] != '-' || header[52] != '-') {
+    return std::nullopt;
+  }
+  std::array<uint8_t, 1> version{}, flags{};
+  TraceContext context;
+  if (!ReadHex(header.substr(0, 2), version) || !ReadHex(header.substr(3, 32), context.trace.bytes) ||
+      !ReadHex(header.substr(36, 16), context.parent.bytes) ||
+      !ReadHex(header.substr(53, 2), flags) || version[0] == 0xff) {
+    return std::nullopt;
+  }
+  const bool longer = header.size() > kSize;
+  if (longer && (version[0] == 0 || header[kSize] != '-')) return std::nullopt;
+  if (IsZero(context.trace.bytes) || IsZero(context.parent.bytes)) return std::nullopt;
+  context.sampled = (flags[0] & 1) != 0;
+  return context;
+}
+
+std::string FormatTraceparent(const TraceContext& context) {
+  std::string out = "00-";
+  context.trace.AppendHex(out);
+  out += '-';
+  out += base::ToHex(View(context.parent.bytes));
+  out += context.sampled ? "-01" : "-00";
+  return out;
+}
+
+TraceIds::TraceIds(uint64_t seed) {
+  for (uint64_t& word : state_) word = Mix(seed);
+}
+
+TraceIds TraceIds::Seeded() {
+  uint64_t seed = 0;
+  WEIR_CHECK(getrandom(&seed, sizeof seed, 0) == sizeof seed);
+  return TraceIds(seed);
+}
+
+// xoshiro256** (Blackman, Vigna 2018).
+uint64_t TraceIds::Next() noexcept {
+  const auto rotate = [](uint64_t x, int by) { return (x << by) | (x >> (64 - by)); };
+  const uint64_t result = rotate(state_[1] * 5, 7) * 9;
+  const uint64_t shifted = state_[1] << 17;
+  state_[2] ^= state_[0];
+  state_[3] ^= state_[1];
+  state_[1] ^= state_[2];
+  state_[0] ^= state_[3];
+  state_[2] ^= shifted;
+  state_[3] = rotate(state_[3], 45);
+  return result;
+}
+
+TraceId TraceIds::NextTrace() noexcept {
+  TraceId id;
+  do {
+    base::PutInt(reinterpret_cast<char*>(id.bytes.data()), Next());
+    base::PutInt(reinterpret_cast<char*>(id.bytes.data()) + 8, Next());
+  } while (IsZero(id.bytes));
+  return id;
+}
+
+SpanId TraceIds::NextSpan() noexcept {
+  SpanId id;
+  do {
+    base::PutInt(reinterpret_cast<char*>(id.bytes.data()), Next());
+  } while (IsZero(id.bytes));
+  return id;
+}
+
+TraceId TraceOf(std::string_view traceparent, TraceIds& ids) {
+  const auto context = ParseTraceparent(traceparent);
+  return context ? context->trace : ids.NextTrace();
+}
+
+}  // namespace weir::observe
