@@ -7,8 +7,8 @@
 // each guess of a weak secret cost more, would protect nothing. Hashes are compared in constant
 // time all the same.
 //
-// The file is replaced atomically, under a lock on tokens.json.lock, so that two commands at once
-// lose nothing; a running server sees the change within two seconds (token_store.h).
+// The file is replaced atomically, under a lock on DataDir/keys, so that of two commands at once one
+// is refused (kUnavailable) and nothing is lost; a running server sees the change within two seconds (token_store.h).
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,35 @@
+#include "security/exposure.h"
+
+#include <arpa/inet.h>
+
+namespace weir::security {
+
+bool IsLoopback(std::string_view host) {
+  const std::string text(host);
+  if (text == "localhost") return true;
+  in_addr v4{};
+  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  in6_addr v6{};
+  if (inet_pton(AF_INET6, text.c_str(), &v6) != 1) return false;
+  if (IN6_IS_ADDR_V4MAPPED(&v6)) return v6.s6_addr[12] == 127;
+  return IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+std::optional<std::string> CheckExposure(const Exposure& exposure) {
+  const bool host_public = !IsLoopback(exposure.host);
+  if (!host_public && IsLoopback(exposure.admin_host)) return std::nullopt;
+  const std::string where = host_public ? "Host is " + exposure.host
+                                        : "Admin.Host is " + exposure.admin_host;
+  if (!exposure.tls && !exposure.insecure_allow_public) {
+    return where +
+           ", which others can reach, and there is no TLS: set it to 127.0.0.1, or put a proxy that "
+           "speaks TLS in front and set InsecureAllowPublic: true";
+  }
+  if (exposure.tokens_active == 0) {
+    return where +
+           ", which others can reach, and no token is in force: add one with `weir tokens add`";
+  }
+  return std::nullopt;
+}
+
+}  // namespace weir::security
