@@ -65,6 +65,10 @@ class Definition {
   // The two files, to be journalled; Unpack() then Compile() gives the same hash.
   virtual std::string Pack() const = 0;
   static base::Result<std::shared_ptr<const Definition>> Unpack(std::string_view packed);
+
+ private:
+  Definition() = default;
+  friend class CompiledDefinition;  // the only kind there is
 };
 
 // The definitions in force, by name, and how an instrument that was not named is inferred.

@@ -14,8 +14,17 @@ namespace weir::clinical {
 // `data` of a report: the JSON value as it was sent (a string, an object of link id → code, number,
 // text, boolean, array of these or null; or a FHIR R4 QuestionnaireResponse).
 
-// The link ids that `data` answers, for Catalog::Infer. Empty for free text. Views into `data`.
+// The link ids that `data` answers (null is an answer here), without a leading '/', for
+// Catalog::Infer. Empty for free text. Views into `data`, or, for a link id written with escapes,
+// into storage of this thread that lasts until it calls a function of this header again.
 std::vector<std::string_view> LinkIds(std::string_view data_json);
+
+// What a QuestionnaireResponse says of itself; empty for any other data. Views as above.
+struct ResponseHead {
+  std::optional<int64_t> authored_ms;
+  std::string_view questionnaire;  // canonical, without "|version"; Catalog::Find() knows it
+};
+ResponseHead ReadResponseHead(std::string_view data_json);
 
 struct Triage {
   Level level = Level::kNone;
@@ -26,7 +35,8 @@ Triage TriageReport(const Definition& definition, std::string_view data_json);
 
 // A rule of cleansing that touched an answer: "code-from-score", "trimmed", "number-from-text",
 // "unit-converted", "out-of-range", "unanswered-required", "unknown-item", "unknown-code",
-// "time-implausible", … Stable names, listed in docs/instruments.md.
+// "time-implausible", … Stable names, listed in docs/instruments.md. Those of CleanItem::rules are
+// here too.
 struct Flag {
   std::string rule;
   std::string address;  // of the item; empty: the whole report
@@ -35,6 +45,8 @@ struct Flag {
 // Version of the cleansing rules; stored with every cleaned value.
 inline constexpr int kCleanseVersion = 1;
 
+// One answer. An item that was answered several times (it repeats, or its link id was sent twice) has
+// one of these for each, in the order in which they were sent.
 struct CleanItem {
   std::string address;
   std::string original;                // JSON, as it was sent

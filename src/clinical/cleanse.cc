@@ -1,0 +1,410 @@
+#include "clinical/cleanse.h"
+
+#include <cmath>
+
+#include "clinical/text.h"
+#include "clinical/units.h"
+
+namespace weir::clinical {
+namespace {
+
+constexpr std::string_view kNames[] = {
+    "trimmed",           "spaces-replaced",  "code-from-score",     "code-from-text",
+    "code-case",         "number-from-text", "decimal-comma",       "boolean-from-text",
+    "boolean-from-number", "unit-converted", "unit-assumed",        "unit-unknown",
+    "unknown-code",      "ambiguous-text",   "system-differs",      "display-differs",
+    "out-of-range",      "not-integer",      "wrong-type",          "unreadable",
+    "line-break",        "uri-invalid",      "time-implausible",    "total-differs",
+    "duplicate-item",    "too-many-answers", "not-answerable",      "unknown-item",
+    "unanswered-required", "unknown-instrument", "free-text",       "malformed",
+    "unsupported-resource", "answers-cut"};
+static_assert(std::size(kNames) == kRules);
+
+class Cleaner {
+ public:
+  Cleaner(const Item& item, const ItemDetail& detail, const Given& given, bool for_record)
+      : item_(item), detail_(detail), given_(given), for_record_(for_record) {}
+
+  Cleaned Run() {
+    switch (item_.type) {
+      case ItemType::kChoice: Choice(); break;
+      case ItemType::kBoolean: Boolean(); break;
+      case ItemType::kInteger:
+      case ItemType::kDecimal:
+      case ItemType::kQuantity: Number(); break;
+      case ItemType::kDate:
+      case ItemType::kDateTime:
+      case ItemType::kTime: Time(); break;
+      case ItemType::kString:
+      case ItemType::kText: FreeText(); break;
+      case ItemType::kUrl: Url(); break;
+      case ItemType::kAttachment: Expect(given_.form == Form::kAttachment); break;
+      case ItemType::kReference: Reference(); break;
+      case ItemType::kGroup:
+      case ItemType::kDisplay: break;  // never in items()
+    }
+    if (item_.type != ItemType::kChoice && item_.type != ItemType::kBoolean) AmongOptions();
+    if (out_.option != nullptr) out_.score = out_.option->score;
+    if (out_.score) out_.compared = out_.score;
+    return std::move(out_);
+  }
+
+ private:
+  void Add(Rule rule) { out_.rules.Add(rule); }
+  void Expect(bool expected) {
+    if (!expected) Add(Rule::kWrongType);
+  }
+  void KeepText(std::string_view text) {
+    if (!for_record_) return;
+    out_.has_text = true;
+    out_.text = text;
+  }
+
+  void Choice() {
+    switch (given_.form) {
+      case Form::kCoding: return Coding();
+      case Form::kText: return ChoiceText(given_.text);
+      case Form::kNumber: return ChoiceNumber();
+      case Form::kDate:
+      case Form::kDateTime:
+      case Form::kTime:
+      case Form::kUri: return ChoiceText(given_.text);
+      case Form::kReference: return ChoiceText(given_.text);
+      case Form::kBoolean:
+        Add(Rule::kWrongType);
+        out_.compared = given_.boolean ? 1 : 0;
+        return;
+      default:
+        Add(Rule::kWrongType);
+        out_.compared = given_.number;
+    }
+  }
+
+  // The option with this code; of several under different systems, the one of the system given.
+  const AnswerOption* ByCode(std::string_view code, std::string_view system) {
+    const AnswerOption* found = nullptr;
+    bool same_system = false;
+    for (size_t i = 0; i < item_.options.size(); ++i) {
+      if (item_.options[i].code != code) continue;
+      const std::string& known = detail_.systems[i];
+      const bool same = system.empty() || known.empty() || system == known;
+      if (found != nullptr && (same_system || !same)) continue;
+      found = &item_.options[i];
+      same_system = same;
+    }
+    if (found != nullptr && !same_system) Add(Rule::kSystemDiffers);
+    return found;
+  }
+
+  void Coding() {
+    const std::string_view code = given_.text;
+    if (code.empty()) return ChoiceText(given_.display);
+    if (item_.options.empty()) {  // a value set kept elsewhere: any code will do
+      out_.code = code;
+      return;
+    }
+    out_.option = ByCode(code, given_.system);
+    if (out_.option == nullptr && FindCodeLoosely(code)) return;
+    if (out_.option == nullptr) {
+      Add(Rule::kUnknownCode);
+      out_.code = code;
+      if (!given_.display.empty() && ByDisplay(given_.display)) Add(Rule::kCodeFromText);
+      return;
+    }
+    if (for_record_ && !given_.display.empty() && !out_.option->display.empty() &&
+        given_.display != out_.option->display &&
+        Fold(given_.display) != Fold(out_.option->display)) {
+      Add(Rule::kDisplayDiffers);
+      KeepText(given_.display);
+    }
+  }
+
+  // The code, but for white space around it or the case of its letters.
+  bool FindCodeLoosely(std::string_view text) {
+    const std::string_view trimmed = Trim(text);
+    if (trimmed.size() != text.size()) {
+      out_.option = ByCode(trimmed, given_.system);
+      if (out_.option != nullptr) {
+        Add(Rule::kTrimmed);
+        return true;
+      }
+    }
+    const AnswerOption* only = nullptr;
+    for (const AnswerOption& option : item_.options) {
+      if (!EqualsIgnoringCase(option.code, trimmed)) continue;
+      if (only != nullptr) return false;
+      only = &option;
+    }
+    if (only == nullptr) return false;
+    out_.option = only;
+    Add(Rule::kCodeCase);
+    if (trimmed.size() != text.size()) Add(Rule::kTrimmed);
+    return true;
+  }
+
+  bool ByDisplay(std::string_view text) {
+    const std::string folded = Fold(text);
+    if (folded.empty()) return false;
+    const AnswerOption* only = nullptr;
+    for (size_t i = 0; i < item_.options.size(); ++i) {
+      if (detail_.folded[i] != folded) continue;
+      if (only != nullptr) {
+        Add(Rule::kAmbiguousText);
+        return false;
+      }
+      only = &item_.options[i];
+    }
+    out_.option = only;
+    return only != nullptr;
+  }
+
+  void ChoiceText(std::string_view text) {
+    if (!item_.options.empty()) {
+      out_.option = ByCode(text, given_.system);
+      if (out_.option != nullptr || FindCodeLoosely(text)) return;
+      const bool trimmed = Trim(text).size() != text.size();
+      if (ByDisplay(text)) {
+        Add(Rule::kCodeFromText);
+        if (trimmed) Add(Rule::kTrimmed);
+        KeepText(Trim(text));
+        return;
+      }
+      const auto number = ReadNumber(text);
+      if (number && number->rest.empty() && HasScores()) {
+        Add(Rule::kNumberFromText);
+        if (number->decimal_comma) Add(Rule::kDecimalComma);
+        return ByScore(number->value);
+      }
+      if (!detail_.open && !out_.rules.Has(Rule::kAmbiguousText)) Add(Rule::kUnknownCode);
+    }
+    PlainText(text);
+  }
+
+  bool HasScores() const {
+    for (const AnswerOption& option : item_.options) {
+      if (option.score) return true;
+    }
+    return false;
+  }
+
+  void ChoiceNumber() {
+    if (!given_.number) return Add(Rule::kUnreadable);
+    if (item_.options.empty() || HasScores()) return ByScore(*given_.number);
+    // Without scores a number can only be a code.
+    out_.number = given_.number;
+    out_.option = ByCode(given_.raw, {});
+    if (out_.option == nullptr) Add(Rule::kUnknownCode);
+  }
+
+  void ByScore(double number) {
+    out_.number = number;
+    out_.compared = number;
+    if (item_.options.empty()) return;
+    const AnswerOption* found = nullptr;
+    bool several = false;
+    for (const AnswerOption& option : item_.options) {
+      if (!option.score || *option.score != number) continue;
+      several = found != nullptr;
+      if (several) break;
+      found = &option;
+    }
+    if (found == nullptr) return Add(Rule::kOutOfRange);
+    if (several) {  // which answer it was cannot be told, but its score can
+      out_.score = number;
+      return;
+    }
+    out_.option = found;
+    Add(Rule::kCodeFromScore);
+  }
+
+  void Boolean() {
+    std::optional<bool> value;
+    if (given_.form == Form::kBoolean) {
+      value = given_.boolean;
+    } else if (given_.form == Form::kNumber && given_.number &&
+               (*given_.number == 0 || *given_.number == 1)) {
+      value = *given_.number == 1;
+      Add(Rule::kBooleanFromNumber);
+    } else if (given_.form == Form::kText) {
+      const std::string word = Fold(given_.text);
+      if (word == "true" || word == "yes") value = true;
+      if (word == "false" || word == "no") value = false;
+      if (value) Add(Rule::kBooleanFromText);
+    }
+    if (!value) {
+      Add(Rule::kWrongType);
+      out_.compared = given_.number;
+      if (given_.form == Form::kText) PlainText(given_.text);
+      return;
+    }
+    out_.number = *value ? 1 : 0;
+    out_.compared = out_.number;
+    out_.code = *value ? "true" : "false";
+    if (!item_.options.empty()) out_.option = ByCode(out_.code, {});
+  }
+
+  void Number() {
+    switch (given_.form) {
+      case Form::kNumber:
+        if (!given_.number) return Add(Rule::kUnreadable);
+        if (item_.type == ItemType::kQuantity && !item_.unit.empty()) Add(Rule::kUnitAssumed);
+        return TakeNumber(*given_.number);
+      case Form::kText: return NumberText();
+      case Form::kQuantity: {
+        Expect(item_.type == ItemType::kQuantity);
+        if (!given_.number) return Add(Rule::kUnreadable);
+        const std::string_view unit = given_.text.empty() ? given_.unit : given_.text;
+        if (!unit.empty()) return WithUnit(*given_.number, unit);
+        if (!item_.unit.empty()) Add(Rule::kUnitAssumed);
+        return TakeNumber(*given_.number);
+      }
+      case Form::kBoolean:
+        Add(Rule::kWrongType);
+        out_.compared = given_.boolean ? 1 : 0;
+        return;
+      default: Add(Rule::kWrongType);
+    }
+  }
+
+  void NumberText() {
+    const auto number = ReadNumber(given_.text);
+    if (!number) {
+      Add(Rule::kUnreadable);
+      return PlainText(given_.text);
+    }
+    Add(Rule::kNumberFromText);
+    if (number->decimal_comma) Add(Rule::kDecimalComma);
+    if (number->rest.empty()) return TakeNumber(number->value);
+    WithUnit(number->value, number->rest);
+  }
+
+  void WithUnit(double value, std::string_view unit) {
+    if (item_.unit.empty() && given_.form == Form::kQuantity) {
+      KeepText(unit);
+      return TakeNumber(value);
+    }
+    const std::optional<double> converted = Convert(value, unit, item_.unit);
+    if (!converted) {
+      Add(Rule::kUnitUnknown);
+      return KeepText(given_.form == Form::kText ? Trim(given_.text) : unit);
+    }
+    if (UnitCode(unit) != UnitCode(item_.unit)) Add(Rule::kUnitConverted);
+    TakeNumber(*converted);
+  }
+
+  void TakeNumber(double number) {
+    out_.number = number;
+    out_.compared = number;
+    bool good = true;
+    if (item_.type == ItemType::kInteger && std::floor(number) != number) {
+      Add(Rule::kNotInteger);
+      good = false;
+    }
+    if ((item_.minimum && number < *item_.minimum) || (item_.maximum && number > *item_.maximum)) {
+      Add(Rule::kOutOfRange);
+      good = false;
+    }
+    if (good && detail_.by_number) out_.score = number;
+  }
+
+  void Time() {
+    const std::string_view text = Trim(given_.text);
+    switch (given_.form) {
+      case Form::kText: break;
+      case Form::kDate: Expect(item_.type != ItemType::kTime); break;
+      case Form::kDateTime: Expect(item_.type == ItemType::kDateTime); break;
+      case Form::kTime: Expect(item_.type == ItemType::kTime); break;
+      default: return Add(Rule::kWrongType);
+    }
+    if (text.size() != given_.text.size()) Add(Rule::kTrimmed);
+    const bool good = item_.type == ItemType::kTime ? IsTimeOfDay(text) : IsDateTime(text);
+    if (!good) Add(Rule::kUnreadable);
+    if (good && item_.type == ItemType::kDate && !IsDate(text)) Add(Rule::kWrongType);
+    // No patient of ours was asked about a day before 1900.
+    if (good && item_.type != ItemType::kTime && text < "1900") Add(Rule::kTimeImplausible);
+    KeepText(text);
+  }
+
+  void PlainText(std::string_view text) {
+    if (!for_record_) return;
+    const std::string_view trimmed = Trim(text);
+    if (trimmed.size() != text.size()) Add(Rule::kTrimmed);
+    if (HasOddSpaces(trimmed)) {
+      Add(Rule::kSpacesReplaced);
+      return KeepText(PlainSpaces(trimmed));
+    }
+    KeepText(trimmed);
+  }
+
+  void FreeText() {
+    switch (given_.form) {
+      case Form::kText: break;
+      case Form::kNumber:
+        Add(Rule::kWrongType);
+        return KeepText(given_.raw);
+      case Form::kCoding:
+        Add(Rule::kWrongType);
+        return PlainText(given_.display.empty() ? given_.text : given_.display);
+      default:
+        Add(Rule::kWrongType);
+        return PlainText(given_.text);
+    }
+    PlainText(given_.text);
+    if (item_.type == ItemType::kString && for_record_ &&
+        out_.text.find_first_of("\r\n") != std::string::npos) {
+      Add(Rule::kLineBreak);
+    }
+  }
+
+  void Url() {
+    if (given_.form != Form::kUri && given_.form != Form::kText) return Add(Rule::kWrongType);
+    PlainText(given_.text);
+    if (!IsUri(Trim(given_.text))) Add(Rule::kUriInvalid);
+  }
+
+  void Reference() {
+    if (given_.form != Form::kReference) return Add(Rule::kWrongType);
+    PlainText(given_.text);
+    if (!IsUri(Trim(given_.text))) Add(Rule::kUriInvalid);
+  }
+
+  // RFC 3986 has no white space, controls, backslashes or quotes; RFC 4122 has 36 characters.
+  static bool IsUri(std::string_view text) {
+    for (const char c : text) {
+      if (static_cast<unsigned char>(c) <= 0x20 || c == '\\' || c == '"' || c == '<' || c == '>') {
+        return false;
+      }
+    }
+    constexpr std::string_view kUuid = "urn:uuid:";
+    return !text.empty() && (!text.starts_with(kUuid) || text.size() == kUuid.size() + 36);
+  }
+
+  // An item of another type may list its answers too.
+  void AmongOptions() {
+    if (item_.options.empty() || out_.rules.Has(Rule::kWrongType)) return;
+    for (const AnswerOption& option : item_.options) {
+      const bool same = out_.number ? ToDouble(option.code) == out_.number
+                                    : option.code == Trim(given_.text);
+      if (!same) continue;
+      out_.option = &option;
+      return;
+    }
+    Add(Rule::kUnknownCode);
+  }
+
+  const Item& item_;
+  const ItemDetail& detail_;
+  const Given& given_;
+  const bool for_record_;
+  Cleaned out_;
+};
+
+}  // namespace
+
+std::string_view Name(Rule rule) { return kNames[static_cast<size_t>(rule)]; }
+
+Cleaned Clean(const Item& item, const ItemDetail& detail, const Given& given, bool for_record) {
+  return Cleaner(item, detail, given, for_record).Run();
+}
+
+}  // namespace weir::clinical
