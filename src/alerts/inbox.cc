@@ -21,11 +21,16 @@ constexpr std::string_view kLastSequence =
     " UNION ALL SELECT max(id) AS n FROM alert_outbox) AS numbers";
 constexpr std::string_view kInsertEvent =
     "INSERT INTO alert_events (seq, report_offset, state) VALUES (?, ?, ?)";
+constexpr std::string_view kInsertUnacknowledged =
+    "INSERT INTO alert_unacknowledged (seq, report_offset) VALUES (?, ?)";
+constexpr std::string_view kDeleteUnacknowledged =
+    "DELETE FROM alert_unacknowledged WHERE report_offset = ?";
 // Nothing for a delivery whose outcome is known already.
 constexpr std::string_view kInsertOutbox =
-    "INSERT INTO alert_outbox (id, report_offset, stage, target) SELECT ?, ?, ?, ?"
-    " WHERE NOT EXISTS (SELECT 1 FROM alert_deliveries"
-    " WHERE report_offset = ? AND stage = ? AND target = ?) ON CONFLICT DO NOTHING";
+    "INSERT INTO alert_outbox (id, report_offset, stage, target, urgent)"
+    " SELECT ?, report_offset, ?, ?, level = 'urgent' FROM alerts WHERE report_offset = ? AND"
+    " NOT EXISTS (SELECT 1 FROM alert_deliveries AS known WHERE known.report_offset = ?"
+    " AND known.stage = ? AND known.target = ?) ON CONFLICT DO NOTHING";
 constexpr std::string_view kAcknowledge =
     "UPDATE alerts SET state = 'acknowledged', acknowledged_by = ?, acknowledged_ms = ?, note = ?"
     " WHERE report_offset = ? AND state <> 'acknowledged'";
@@ -212,15 +217,24 @@ Status Inbox::AddEvent(Connection& connection, Offset report, State state) {
   WEIR_ASSIGN_OR_RETURN(const int64_t sequence, NextSequence(connection));
   WEIR_ASSIGN_OR_RETURN(Statement * insert, connection.Prepare(kInsertEvent));
   insert->Bind(1, sequence).Bind(2, ToInt(report)).BindText(3, Name(state));
+  WEIR_RETURN_IF_ERROR(insert->Run());
   changed_ = true;
-  return insert->Run();
+  if (state != State::kOpen) {
+    WEIR_ASSIGN_OR_RETURN(Statement * remove, connection.Prepare(kDeleteUnacknowledged));
+    remove->Bind(1, ToInt(report));
+    WEIR_RETURN_IF_ERROR(remove->Run());
+  }
+  if (state == State::kAcknowledged) return {};
+  WEIR_ASSIGN_OR_RETURN(Statement * add, connection.Prepare(kInsertUnacknowledged));
+  add->Bind(1, sequence).Bind(2, ToInt(report));
+  return add->Run();
 }
 
 Status Inbox::AddToOutbox(Connection& connection, Offset report, uint8_t stage,
                           std::string_view target) {
   WEIR_ASSIGN_OR_RETURN(const int64_t id, NextSequence(connection));
   WEIR_ASSIGN_OR_RETURN(Statement * insert, connection.Prepare(kInsertOutbox));
-  insert->Bind(1, id).Bind(2, ToInt(report)).Bind(3, int64_t{stage}).BindText(4, target);
+  insert->Bind(1, id).Bind(2, int64_t{stage}).BindText(3, target).Bind(4, ToInt(report));
   insert->Bind(5, ToInt(report)).Bind(6, int64_t{stage}).BindText(7, target);
   return insert->Run();
 }

@@ -4,8 +4,8 @@ namespace weir::alerts {
 
 namespace {
 
-// alert_events.seq and alert_outbox.id come from one sequence and are this store's own; every other
-// column is the same in each store made from the same journal.
+// alert_events, alert_unacknowledged and alert_outbox are this store's own: their numbers are. The
+// other tables are the same, row by row, in each store made from the same journal.
 constexpr std::string_view kInbox = R"sql(
 CREATE TABLE alerts (
   report_offset INTEGER PRIMARY KEY,
@@ -27,7 +27,7 @@ CREATE TABLE alerts (
   UNIQUE (study_id, report_offset)
 );
 CREATE INDEX alerts_of_patient ON alerts (study_id, patient_id, report_offset);
-CREATE INDEX alerts_unacknowledged ON alerts (report_offset) WHERE state <> 'acknowledged';
+CREATE INDEX alerts_by_state ON alerts (state, report_offset);
 CREATE INDEX alerts_to_escalate ON alerts (report_offset)
   WHERE state = 'open' AND level = 'urgent';
 
@@ -38,13 +38,21 @@ CREATE TABLE alert_events (
   UNIQUE (report_offset, state)
 );
 
+-- Each alert that nobody has acknowledged, at the number of its newest event.
+CREATE TABLE alert_unacknowledged (
+  seq INTEGER PRIMARY KEY,
+  report_offset INTEGER NOT NULL UNIQUE
+);
+
 CREATE TABLE alert_outbox (
   id INTEGER PRIMARY KEY,
   report_offset INTEGER NOT NULL,
   stage INTEGER NOT NULL,
   target TEXT NOT NULL,
+  urgent INTEGER NOT NULL,
   UNIQUE (report_offset, stage, target)
 );
+CREATE INDEX alert_outbox_of_target ON alert_outbox (target, urgent, id);
 
 CREATE TABLE alert_deliveries (
   report_offset INTEGER NOT NULL,
