@@ -3,8 +3,8 @@
 // TrySubmit() never waits: false means that the queue is full (or the pool stopped), and the caller
 // still has its task. Tasks must not throw: an exception ends the process.
 //
-// Stop() refuses new tasks, lets the workers finish what is queued until the deadline, drops what is
-// then still queued, and returns when the last running task has ended: a running task is never
+// Stop() refuses new tasks, lets the workers finish what is queued until the deadline, drops what
+// is then still queued, and returns when the last running task has ended: a running task is never
 // abandoned, so one that may take long watches stopping(), which turns true at the deadline.
 // Threads: TrySubmit and the getters from any; Stop and the destructor (which stops at once) from
 // the owner, never from a worker.
@@ -29,7 +29,7 @@ class WorkerPool {
     unsigned threads = 1;         // at least 1
     size_t queue_max = 20'000;
     size_t queue_bytes_max = 64u << 20;
-    int nice = 0;                 // 0 to 19
+    int nice = 0;  // 0 to 19
   };
   struct Stats {
     size_t queued = 0;

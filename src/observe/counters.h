@@ -1,8 +1,8 @@
 // Counters and histograms for the hot path: one writer each, read by anybody at a scrape.
 //
-// The writer loads, adds and stores without a locked instruction (a few cycles); readers see a value
-// that is at most one update old. Give each loop or thread its own, in a PerThread, and add them up
-// when they are read.
+// The writer loads, adds and stores without a locked instruction (a few cycles); readers see a
+// value that is at most one update old. Give each loop or thread its own, in a PerThread, and add
+// them up when they are read.
 #pragma once
 
 #include <array>
@@ -27,9 +27,9 @@ class Counter {
 // From 50 µs, which is quicker than any disk, to 60 s, which is longer than any deadline; steps of
 // 2 to 2.5 keep a quantile's error below the step.
 inline constexpr std::array<uint64_t, 20> kDurationBoundsNs = {
-    50'000,        100'000,       250'000,       500'000,        1'000'000,
-    2'500'000,     5'000'000,     10'000'000,    25'000'000,     50'000'000,
-    100'000'000,   250'000'000,   500'000'000,   1'000'000'000,  2'500'000'000,
+    50'000,        100'000,        250'000,        500'000,        1'000'000,
+    2'500'000,     5'000'000,      10'000'000,     25'000'000,     50'000'000,
+    100'000'000,   250'000'000,    500'000'000,    1'000'000'000,  2'500'000'000,
     5'000'000'000, 10'000'000'000, 20'000'000'000, 30'000'000'000, 60'000'000'000};
 
 struct HistogramSnapshot {

@@ -23,10 +23,18 @@ constexpr auto kFlushPatience = std::chrono::seconds(2);
 void AppendField(base::JsonWriter& json, const LogField& field) {
   json.Key(field.name);
   switch (field.type) {
-    case LogField::Type::kInteger: json.Number(field.integer); return;
-    case LogField::Type::kReal: json.Number(field.real); return;
-    case LogField::Type::kBool: json.Bool(field.integer != 0); return;
-    case LogField::Type::kText: json.String(field.text); return;
+    case LogField::Type::kInteger:
+      json.Number(field.integer);
+      return;
+    case LogField::Type::kReal:
+      json.Number(field.real);
+      return;
+    case LogField::Type::kBool:
+      json.Bool(field.integer != 0);
+      return;
+    case LogField::Type::kText:
+      json.String(field.text);
+      return;
   }
 }
 
@@ -65,7 +73,7 @@ struct Log::State {
 
   std::mutex mutex;
   std::condition_variable progress;
-  uint64_t queued = 0;   // guarded by mutex, likewise below
+  uint64_t queued = 0;  // guarded by mutex, likewise below
   uint64_t written = 0;
   std::thread writer;
 };
@@ -129,17 +137,23 @@ LogStats Log::stats() const {
 
 std::string_view Name(Level level) {
   switch (level) {
-    case Level::kDebug: return "debug";
-    case Level::kInfo: return "info";
-    case Level::kWarn: return "warn";
-    case Level::kError: return "error";
-    case Level::kOff: return "off";
+    case Level::kDebug:
+      return "debug";
+    case Level::kInfo:
+      return "info";
+    case Level::kWarn:
+      return "warn";
+    case Level::kError:
+      return "error";
+    case Level::kOff:
+      return "off";
   }
   return "off";
 }
 
 base::Result<Level> ParseLevel(std::string_view name) {
-  for (const Level level : {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError, Level::kOff}) {
+  for (const Level level :
+       {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError, Level::kOff}) {
     if (Name(level) == name) return level;
   }
   return base::Fail(base::ErrorCode::kInvalidArgument,

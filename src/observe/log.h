@@ -36,11 +36,11 @@ base::Result<Level> ParseLevel(std::string_view name);
 
 struct LogOptions {
   Level level = Level::kInfo;
-  std::string file = {};                // empty: stderr
+  std::string file = {};  // empty: stderr
   uint64_t file_bytes_max = 64u << 20;
-  unsigned files_max = 5;               // with the current one
-  unsigned burst = 20;                  // lines of one event at once
-  double per_second = 1;                // lines of one event in the long run
+  unsigned files_max = 5;  // with the current one
+  unsigned burst = 20;     // lines of one event at once
+  double per_second = 1;   // lines of one event in the long run
   // Takes the lines instead of stderr or the file: for tests. Called on the log's own thread.
   std::function<void(std::string_view line)> sink = {};
 };

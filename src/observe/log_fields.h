@@ -34,32 +34,33 @@ struct LogField {
 };
 
 // Of the journal.
-LogField AtOffset(base::Offset offset);              // "offset"
-LogField FromOffset(base::Offset offset);            // "from"
-LogField ToOffset(base::Offset offset);              // "to"
+LogField AtOffset(base::Offset offset);    // "offset"
+LogField FromOffset(base::Offset offset);  // "from"
+LogField ToOffset(base::Offset offset);    // "to"
 // Quantities. `what` says of what: Count("connections", 3).
 LogField Count(Literal what, uint64_t count);
-LogField Bytes(uint64_t bytes);                      // "bytes"
-LogField DurationMs(int64_t ms);                     // "duration_ms"
+LogField Bytes(uint64_t bytes);   // "bytes"
+LogField DurationMs(int64_t ms);  // "duration_ms"
 LogField Value(Literal what, double value);
 LogField Flag(Literal what, bool value);
-LogField Word(Literal what, Literal word);           // a word of the program's own
+LogField Word(Literal what, Literal word);  // a word of the program's own
 // HTTP.
-LogField Route(Literal route_template);              // "route": never the path that was sent
-LogField HttpStatus(int status);                     // "status"
-LogField Trace(const TraceId& id);                   // "trace_id"
+LogField Route(Literal route_template);                    // "route": never the path that was sent
+LogField HttpStatus(int status);                           // "status"
+LogField Trace(const TraceId& id);                         // "trace_id"
 LogField Listening(std::string_view host, uint16_t port);  // "address": one of our own
 // Names that the operator configured or the program defines.
-LogField TaskName(std::string_view task);            // "task"
-LogField Target(std::string_view name);              // "target": a delivery target's name, no URL
-LogField Instrument(std::string_view name);          // "instrument"
-LogField DefinitionHash(std::string_view hex);       // "definition"
-LogField ConfigKey(std::string_view path);           // "key": the key, never its value
-LogField File(std::string_view path);                // "file": one of the program's own
-LogField Version(std::string_view version);          // "version"
-// Failures. An Error's message is a sentence for operators and has no patient's data in it (result.h).
-LogField Because(const base::Error& error);          // "error"
-LogField Signal(int number);                         // "signal": "SIGTERM"
-LogField Errno(int number);                          // "errno": "ENOSPC"
+LogField TaskName(std::string_view task);       // "task"
+LogField Target(std::string_view name);         // "target": a delivery target's name, no URL
+LogField Instrument(std::string_view name);     // "instrument"
+LogField DefinitionHash(std::string_view hex);  // "definition"
+LogField ConfigKey(std::string_view path);      // "key": the key, never its value
+LogField File(std::string_view path);           // "file": one of the program's own
+LogField Version(std::string_view version);     // "version"
+// Failures. An Error's message is a sentence for operators and has no patient's data in it
+// (result.h).
+LogField Because(const base::Error& error);  // "error"
+LogField Signal(int number);                 // "signal": "SIGTERM"
+LogField Errno(int number);                  // "errno": "ENOSPC"
 
 }  // namespace weir::observe

@@ -100,7 +100,8 @@ TEST_F(LogTest, DropsAndCountsWhatASlowOutputDoesNotTake) {
 }
 
 TEST_F(LogTest, KeepsItsFilesWithinTheirBound) {
-  const fs::path directory = fs::path(::testing::TempDir()) / ("weir-log-" + std::to_string(getpid()));
+  const fs::path directory =
+      fs::path(::testing::TempDir()) / ("weir-log-" + std::to_string(getpid()));
   fs::create_directories(directory);
   {
     LogOptions options{.file = (directory / "weir.log").string(),
@@ -108,7 +109,8 @@ TEST_F(LogTest, KeepsItsFilesWithinTheirBound) {
                        .files_max = 3,
                        .burst = 1'000'000};
     const auto log = Log::Open(clock_, options).value();
-    for (int i = 0; i < 1000; ++i) log->Info("flood", "again", {Count("number", static_cast<uint64_t>(i))});
+    for (int i = 0; i < 1000; ++i)
+      log->Info("flood", "again", {Count("number", static_cast<uint64_t>(i))});
     log->Flush();
   }
   uintmax_t bytes = 0;
@@ -152,7 +154,8 @@ TEST(DescriptorOutput, LosesLinesRatherThanWaitForAStuckReader) {
 }
 
 TEST(Level, ReadsWhatItWrites) {
-  for (const Level level : {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError, Level::kOff}) {
+  for (const Level level :
+       {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError, Level::kOff}) {
     EXPECT_EQ(ParseLevel(Name(level)).value(), level);
   }
   EXPECT_FALSE(ParseLevel("loud"));

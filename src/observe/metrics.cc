@@ -17,8 +17,7 @@ constexpr double kNsPerSecond = 1e9;
 
 class Collecting final : public Sample {
  public:
-  void Counter(std::string_view name, std::string_view help, double value,
-               Labels labels) override {
+  void Counter(std::string_view name, std::string_view help, double value, Labels labels) override {
     Add(name, help, prometheus::MetricType::Counter, labels).counter.value = value;
   }
   void Gauge(std::string_view name, std::string_view help, double value, Labels labels) override {

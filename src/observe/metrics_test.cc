@@ -44,7 +44,7 @@ TEST(Metrics, MergeFamiliesOfSeveralCollectors) {
 
 TEST(Histogram, IsCumulativeInSeconds) {
   Histogram histogram;
-  histogram.Observe(50'000);         // on a bound: belongs below it
+  histogram.Observe(50'000);  // on a bound: belongs below it
   histogram.Observe(300'000);
   histogram.Observe(90'000'000'000);  // above all bounds
   Metrics metrics;

@@ -86,8 +86,8 @@ class MemoryFile {
 }  // namespace
 
 void EnableHeapSampling() {
-  auto& parameter =
-      FLAG__namespace_do_not_use_directly_use_DECLARE_int64_instead::FLAGS_tcmalloc_sample_parameter;
+  auto& parameter = FLAG__namespace_do_not_use_directly_use_DECLARE_int64_instead::
+      FLAGS_tcmalloc_sample_parameter;
   if (parameter <= 0) parameter = kSampleBytes;
 }
 

@@ -14,8 +14,8 @@
 
 namespace weir::observe {
 
-// Begins to sample allocations, one in 512 KiB on average: HeapProfile() sees those made after. Call
-// it first in main(), before there are threads.
+// Begins to sample allocations, one in 512 KiB on average: HeapProfile() sees those made after.
+// Call it first in main(), before there are threads.
 void EnableHeapSampling();
 
 inline constexpr int kProfileSecondsMax = 300;

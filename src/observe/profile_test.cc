@@ -144,14 +144,15 @@ class GoPprof : public ::testing::Test {
  protected:
   void SetUp() override {
     if (std::system("command -v go >/dev/null 2>&1") != 0) {
-      GTEST_SKIP() << "Go is not installed, so there is no `go tool pprof` to read the profile with";
+      GTEST_SKIP()
+          << "Go is not installed, so there is no `go tool pprof` to read the profile with";
     }
   }
   // `symbolize`: "local" reads the program's file, "remote" asks /debug/pprof/symbol.
   std::string Top(const std::string& path, const std::string& symbolize,
                   const std::string& sample = "") {
-    return Output("PPROF_TMPDIR=" + ::testing::TempDir() + " go tool pprof -symbolize=" + symbolize +
-                  sample + " -nodecount=200 -top '" + server_.Url(path) + "' 2>&1");
+    return Output("PPROF_TMPDIR=" + ::testing::TempDir() + " go tool pprof -symbolize=" +
+                  symbolize + sample + " -nodecount=200 -top '" + server_.Url(path) + "' 2>&1");
   }
   ProfileServer server_;
 };

@@ -29,9 +29,8 @@ std::vector<Module> LoadedModules() {
   dl_iterate_phdr(
       [](dl_phdr_info* info, size_t, void* out) {
         // The program itself comes first, without a name.
-        Module module{info->dlpi_name[0] == '\0' ? "/proc/self/exe" : info->dlpi_name,
-                      info->dlpi_addr,
-                      {}};
+        Module module{
+            info->dlpi_name[0] == '\0' ? "/proc/self/exe" : info->dlpi_name, info->dlpi_addr, {}};
         for (const auto& header : std::span(info->dlpi_phdr, info->dlpi_phnum)) {
           if (header.p_type != PT_LOAD) continue;
           const uintptr_t from = info->dlpi_addr + header.p_vaddr;
@@ -50,7 +49,7 @@ class MappedFile {
   explicit MappedFile(const std::string& path) {
     const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return;
-    struct stat status{};
+    struct stat status {};
     if (fstat(descriptor, &status) == 0 && status.st_size > 0) {
       size_ = static_cast<size_t>(status.st_size);
       void* at = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
@@ -80,8 +79,8 @@ class SymbolTable {
  public:
   explicit SymbolTable(const std::string& path) : file_(path) {
     const auto header = file_.At<ElfW(Ehdr)>(0, 1);
-    if (header.empty() || std::string_view(reinterpret_cast<const char*>(header[0].e_ident),
-                                           SELFMAG) != ELFMAG) {
+    if (header.empty() ||
+        std::string_view(reinterpret_cast<const char*>(header[0].e_ident), SELFMAG) != ELFMAG) {
       return;
     }
     const auto sections = file_.At<ElfW(Shdr)>(header[0].e_shoff, header[0].e_shnum);

@@ -54,7 +54,8 @@ std::optional<TraceContext> ParseTraceparent(std::string_view header) {
   }
   std::array<uint8_t, 1> version{}, flags{};
   TraceContext context;
-  if (!ReadHex(header.substr(0, 2), version) || !ReadHex(header.substr(3, 32), context.trace.bytes) ||
+  if (!ReadHex(header.substr(0, 2), version) ||
+      !ReadHex(header.substr(3, 32), context.trace.bytes) ||
       !ReadHex(header.substr(36, 16), context.parent.bytes) ||
       !ReadHex(header.substr(53, 2), flags) || version[0] == 0xff) {
     return std::nullopt;

@@ -12,7 +12,7 @@ namespace weir::observe {
 struct TraceId {
   std::array<uint8_t, 16> bytes{};
   bool operator==(const TraceId&) const = default;
-  std::string hex() const;                 // 32 lower-case digits
+  std::string hex() const;  // 32 lower-case digits
   void AppendHex(std::string& out) const;
 };
 
@@ -35,7 +35,7 @@ std::string FormatTraceparent(const TraceContext& context);
 class TraceIds {
  public:
   explicit TraceIds(uint64_t seed);
-  static TraceIds Seeded();  // from the operating system
+  static TraceIds Seeded();      // from the operating system
   TraceId NextTrace() noexcept;  // never all zero, likewise below
   SpanId NextSpan() noexcept;
 

@@ -62,7 +62,8 @@ size_t Authenticator::SlotOf(std::string_view value) const {
 }
 
 Authenticator::Outcome Authenticator::Check(std::string_view authorization, int64_t now_ms) {
-  if (store_.generation() != generation_) [[unlikely]] Refresh();
+  if (store_.generation() != generation_) [[unlikely]]
+    Refresh();
   if (open_) return {&kAnonymous, Refusal::kMissing};
   if (authorization.empty()) return {nullptr, Refusal::kMissing};
   Slot* slot = nullptr;

@@ -1,7 +1,8 @@
 // Decides who sends a request, for one loop: no lock, and no hash for a token seen lately.
 //
-// An Identity that Check() returned lives until this authenticator's next Check(): who answers later
-// copies its name. A revoked token is refused from the first Check() after the store was reloaded.
+// An Identity that Check() returned lives until this authenticator's next Check(): who answers
+// later copies its name. A revoked token is refused from the first Check() after the store was
+// reloaded.
 //
 // The cache holds the last secrets that were accepted, in slots chosen by a hash keyed at random,
 // and compares them in constant time; it is wiped when the tokens change and when it ends.

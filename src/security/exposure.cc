@@ -18,11 +18,12 @@ bool IsLoopback(std::string_view host) {
 std::optional<std::string> CheckExposure(const Exposure& exposure) {
   const bool host_public = !IsLoopback(exposure.host);
   if (!host_public && IsLoopback(exposure.admin_host)) return std::nullopt;
-  const std::string where = host_public ? "Host is " + exposure.host
-                                        : "Admin.Host is " + exposure.admin_host;
+  const std::string where =
+      host_public ? "Host is " + exposure.host : "Admin.Host is " + exposure.admin_host;
   if (!exposure.tls && !exposure.insecure_allow_public) {
     return where +
-           ", which others can reach, and there is no TLS: set it to 127.0.0.1, or put a proxy that "
+           ", which others can reach, and there is no TLS: set it to 127.0.0.1, or put a proxy "
+           "that "
            "speaks TLS in front and set InsecureAllowPublic: true";
   }
   if (exposure.tokens_active == 0) {

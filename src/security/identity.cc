@@ -12,10 +12,14 @@ constexpr std::array kScopes = {Scope::kSubmit, Scope::kRead, Scope::kAlerts, Sc
 
 std::string_view Name(Scope scope) {
   switch (scope) {
-    case Scope::kSubmit: return "submit";
-    case Scope::kRead: return "read";
-    case Scope::kAlerts: return "alerts";
-    case Scope::kOperate: return "operate";
+    case Scope::kSubmit:
+      return "submit";
+    case Scope::kRead:
+      return "read";
+    case Scope::kAlerts:
+      return "alerts";
+    case Scope::kOperate:
+      return "operate";
   }
   return "";
 }
@@ -58,17 +62,22 @@ int HttpStatus(Refusal refusal) { return refusal == Refusal::kForbidden ? 403 : 
 
 std::string_view Detail(Refusal refusal) {
   switch (refusal) {
-    case Refusal::kMissing: return "Send a token in the header `Authorization: Bearer <token>`.";
-    case Refusal::kMalformed: return "The header Authorization must read `Bearer <token>`.";
-    case Refusal::kInvalid: return "The token is not known here, or is no longer in force.";
-    case Refusal::kForbidden: return "The token does not have the scope or the study for this.";
+    case Refusal::kMissing:
+      return "Send a token in the header `Authorization: Bearer <token>`.";
+    case Refusal::kMalformed:
+      return "The header Authorization must read `Bearer <token>`.";
+    case Refusal::kInvalid:
+      return "The token is not known here, or is no longer in force.";
+    case Refusal::kForbidden:
+      return "The token does not have the scope or the study for this.";
   }
   return "";
 }
 
 std::string_view ChallengeHeader(Refusal refusal) {
   switch (refusal) {
-    case Refusal::kMissing: return "WWW-Authenticate: Bearer realm=\"weir\"\r\n";
+    case Refusal::kMissing:
+      return "WWW-Authenticate: Bearer realm=\"weir\"\r\n";
     case Refusal::kMalformed:
       return "WWW-Authenticate: Bearer realm=\"weir\", error=\"invalid_request\"\r\n";
     case Refusal::kInvalid:

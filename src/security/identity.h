@@ -40,7 +40,7 @@ std::string ToString(Scopes scopes);
 
 // Immutable; belongs to the table it came from (authenticator.h says how long it lives).
 struct Identity {
-  std::string name;                  // the token's name; "anonymous" on an open server
+  std::string name;  // the token's name; "anonymous" on an open server
   Scopes scopes;
   std::vector<std::string> studies;  // sorted; empty: all studies
 

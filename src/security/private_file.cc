@@ -12,7 +12,7 @@ using base::ErrorCode;
 using base::Fail;
 
 base::Result<std::optional<std::string>> ReadPrivate(const std::string& path, uint64_t size_max) {
-  struct stat status{};
+  struct stat status {};
   if (stat(path.c_str(), &status) == 0 && (status.st_mode & 077) != 0) {
     return Fail(ErrorCode::kPermission,
                 path + " holds secrets and others may read or write it: chmod 600 " + path);

@@ -31,8 +31,9 @@ base::Result<ResearchKey> ResearchKey::LoadOrCreate(const std::string& data_dir)
   if (digits.ends_with('\n')) digits.remove_suffix(1);
   if (!base::FromHex(digits, key.key_)) {
     return base::Fail(base::ErrorCode::kCorruption,
-                      path + " is not a key of 64 hexadecimal digits; restore it from a copy, since "
-                             "another key would give every patient another pseudonym");
+                      path +
+                          " is not a key of 64 hexadecimal digits; restore it from a copy, since "
+                          "another key would give every patient another pseudonym");
   }
   return key;
 }

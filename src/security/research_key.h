@@ -22,8 +22,8 @@ class ResearchKey {
   // Of a patient in a study: the first 16 bytes, in hexadecimal, of an HMAC-SHA256 under a key that
   // is itself derived per study, so that two studies' tables cannot be joined.
   std::string Pseudonym(std::string_view study_id, std::string_view patient_id) const;
-  // Made by this call: on a data directory that has reports, the key was lost, and the operator must
-  // hear of it.
+  // Made by this call: on a data directory that has reports, the key was lost, and the operator
+  // must hear of it.
   bool created() const { return created_; }
   std::string_view bytes() const { return {reinterpret_cast<const char*>(key_.data()), 32}; }
 

@@ -53,7 +53,7 @@ TEST_F(SecurityTest, ATokenIsShownOnceAndOnlyItsHashIsKept) {
   EXPECT_THAT(Contents(), Not(HasSubstr(secret.substr(5))));
   EXPECT_THAT(Contents(), HasSubstr(base::Sha256(secret).hex()));
   EXPECT_NE(Add("other"), secret);
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(stat(path_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
 }
@@ -113,10 +113,9 @@ TEST_F(SecurityTest, ADamagedFileIsRefusedAndNeverOpensTheServer) {
   TokenStore store(path_);
   ASSERT_TRUE(store.Reload());
   Authenticator authenticator(store);
-  for (const std::string& bad :
-       {good.substr(0, good.size() / 2), std::string("{}"), std::string(),
-        std::string("{\"version\":2,\"tokens\":[]}"),
-        std::string("{\"version\":1,\"tokens\":[{\"name\":\"a\"}]}")}) {
+  for (const std::string& bad : {good.substr(0, good.size() / 2), std::string("{}"), std::string(),
+                                 std::string("{\"version\":2,\"tokens\":[]}"),
+                                 std::string("{\"version\":1,\"tokens\":[{\"name\":\"a\"}]}")}) {
     std::ofstream(path_) << bad;
     EXPECT_EQ(LoadTokens(path_).error().code, ErrorCode::kCorruption) << bad;
     EXPECT_FALSE(store.Reload());
@@ -264,7 +263,7 @@ TEST_F(SecurityTest, TheResearchKeyIsMadeOnceAndKept) {
   EXPECT_NE(first.Pseudonym("s1", "p1"), first.Pseudonym("s1", "p2"));
   EXPECT_EQ(first.Pseudonym("s1", "p1").size(), 32u);
   const std::string path = directory_ + "/keys/research.key";
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
   std::ofstream(path) << "damaged";

@@ -21,15 +21,15 @@ const Token* TokenTable::Find(std::string_view secret) const {
 }
 
 size_t TokenTable::active(int64_t now_ms) const {
-  return static_cast<size_t>(
-      std::ranges::count_if(tokens_, [now_ms](const Token& token) { return token.Active(now_ms); }));
+  return static_cast<size_t>(std::ranges::count_if(
+      tokens_, [now_ms](const Token& token) { return token.Active(now_ms); }));
 }
 
 TokenStore::TokenStore(std::string path)
     : path_(std::move(path)), table_(std::make_shared<const TokenTable>(std::vector<Token>())) {}
 
 TokenStore::Stamp TokenStore::StampOf(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (stat(path.c_str(), &status) != 0) return {};
   return {status.st_ino, status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec,
           status.st_size};

@@ -44,8 +44,8 @@ std::string Base64Url(std::string_view bytes) {
 
 bool IsName(std::string_view name) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '@' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '@' || c == '-';
   };
   return !name.empty() && name.size() <= kNameMax && std::ranges::all_of(name, allowed);
 }
@@ -168,9 +168,8 @@ base::Status CheckNew(const NewToken& token) {
   if (token.scopes == Scopes()) {
     return Fail(ErrorCode::kInvalidArgument, "a token needs at least one scope");
   }
-  const bool bad_study = std::ranges::any_of(token.studies, [](const std::string& study) {
-    return study.empty() || study.size() > 128;
-  });
+  const bool bad_study = std::ranges::any_of(
+      token.studies, [](const std::string& study) { return study.empty() || study.size() > 128; });
   if (bad_study || token.studies.size() > kStudiesMax) {
     return Fail(ErrorCode::kInvalidArgument, "a token has at most 1,000 studies of 1 to 128 bytes");
   }
@@ -233,9 +232,9 @@ std::string FormatTokens(const std::vector<Token>& tokens, int64_t now_ms) {
       studies += (studies.empty() ? "" : ",") + study;
     }
     rows.push_back({token.identity.name,
-                    token.revoked_ms         ? "revoked"
+                    token.revoked_ms       ? "revoked"
                     : token.Active(now_ms) ? "in force"
-                                             : "expired",
+                                           : "expired",
                     ToString(token.identity.scopes), studies.empty() ? "all" : studies,
                     base::FormatTime(token.created_ms),
                     token.expires_ms ? base::FormatTime(*token.expires_ms) : "never"});

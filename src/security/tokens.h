@@ -3,12 +3,13 @@
 //
 // A secret is 256 random bits, written "weir_" and 43 characters of base64url, and is shown once,
 // when it is added. Only its SHA-256 is kept. A plain hash is sound here, where it would not be for
-// a password: there is no dictionary of 256-bit random numbers, so salt and slow hashing, which make
-// each guess of a weak secret cost more, would protect nothing. Hashes are compared in constant
-// time all the same.
+// a password: there is no dictionary of 256-bit random numbers, so salt and slow hashing, which
+// make each guess of a weak secret cost more, would protect nothing. Hashes are compared in
+// constant time all the same.
 //
-// The file is replaced atomically, under a lock on DataDir/keys, so that of two commands at once one
-// is refused (kUnavailable) and nothing is lost; a running server sees the change within two seconds (token_store.h).
+// The file is replaced atomically, under a lock on DataDir/keys, so that of two commands at once
+// one is refused (kUnavailable) and nothing is lost; a running server sees the change within two
+// seconds (token_store.h).
 #pragma once
 
 #include <cstdint>
@@ -31,13 +32,11 @@ struct Token {
   std::optional<int64_t> expires_ms;
   std::optional<int64_t> revoked_ms;
 
-  bool Active(int64_t now_ms) const {
-    return !revoked_ms && (!expires_ms || now_ms < *expires_ms);
-  }
+  bool Active(int64_t now_ms) const { return !revoked_ms && (!expires_ms || now_ms < *expires_ms); }
 };
 
 struct NewToken {
-  std::string name;                  // 1 to 64 characters of [A-Za-z0-9._@-]; unique for ever
+  std::string name;  // 1 to 64 characters of [A-Za-z0-9._@-]; unique for ever
   Scopes scopes;
   std::vector<std::string> studies;  // empty: all
   std::optional<int64_t> expires_ms;
