@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "journal/journal.h"
 #include "net/server.h"
+#include "store/database.h"
+#include "tasks/engine.h"
 
 namespace weir::config {
 
@@ -22,77 +25,70 @@ struct Middlewares {
 };
 
 struct Shedder {
-  int cpu_threshold = 900;           // thousandths of all cores, as in go-zero; 0: CPU sheds nothing
-  uint64_t max_concurrency = 40'000; // requests parsed and not yet answered
-  uint64_t max_queueing = 40'000;    // of them, those that wait for the disk
+  int cpu_threshold = 900;  // thousandths of all cores, as in go-zero; 0: CPU sheds nothing
+  uint64_t max_concurrency = 40'000;  // requests parsed and not yet answered
+  uint64_t max_queueing = 40'000;     // of them, those that wait for the disk
 };
 
 struct Http {
-  unsigned loops = 0;                 // 0: one per core
+  unsigned loops = 0;  // 0: one per core
   net::Limits limits;
-  int request_timeout_ms = 30'000;    // without X-Request-Timeout-Ms
+  int request_timeout_ms = 30'000;  // without X-Request-Timeout-Ms
   int request_timeout_max_ms = 120'000;
   uint64_t batch_line_bytes_max = 1u << 20;
   unsigned batch_lines_waiting_max = 1024;
-  unsigned batches_max = 64;          // of one loop at once
+  unsigned batches_max = 64;  // of one loop at once
   unsigned json_depth_max = 64;
   unsigned id_bytes_max = 128;
-  int stream_keepalive_ms = 15'000;   // a comment on a silent event stream
-  unsigned streams_max = 1000;        // event streams open at once
+  int stream_keepalive_ms = 15'000;  // a comment on a silent event stream
+  unsigned streams_max = 1000;       // event streams open at once
 };
 
 struct JournalArchive {
-  std::string directory;              // empty: everything stays where it is
-  int after_days = 0;                 // age of a sealed and fully applied segment before it moves
-  bool remove_after_move = false;     // the archive keeps the manifest alone
+  std::string directory;           // empty: everything stays where it is
+  int after_days = 0;              // age of a sealed and fully applied segment before it moves
+  bool remove_after_move = false;  // the archive keeps the manifest alone
 };
 
 struct Journal {
-  journal::Options options;           // .directory, .cursor_max, .read_only are set by the program
+  journal::Options options;  // .directory, .cursor_max, .read_only are set by the program
   JournalArchive archive;
 };
 
 struct Store {
-  uint64_t cache_bytes = 48u << 20;
-  uint64_t size_bytes_max = 0;        // 0: bounded by the disk alone
-  unsigned readers = 2;               // connections for the reading API
+  store::SqliteOptions sqlite;  // .path is set by the program
+  unsigned readers = 2;         // connections for the reading API
 };
 
 struct PausedTasks {
   bool all = false;
-  std::vector<std::string> names;
-  bool Contains(const std::string& task) const;
+  std::vector<std::string> names;  // sorted
+  bool Contains(std::string_view task) const;
+  bool operator==(const PausedTasks&) const = default;
 };
 
 struct Tasks {
-  unsigned max_workers = 50;          // threads for work that waits on others (deliveries)
-  uint64_t max_queue = 20'000;        // records read from the journal and not yet applied
-  uint64_t max_queue_bytes = 64u << 20;
-  unsigned compute_workers = 0;       // threads for work that computes; 0: one per core
-  int nice = 5;                       // so that intake goes first; 0 to 19
-  PausedTasks paused;                 // at the start; an operator's later word is journalled
-  unsigned window_records = 4096;     // read and committed together
-  uint64_t window_bytes = 8u << 20;
-  int retry_min_ms = 100;             // a stalled environment is tried again after this,
-  int retry_max_ms = 10'000;          // doubled up to this
+  unsigned max_workers = 50;    // threads for work that waits on others
+  tasks::EngineOptions engine;  // .paused is set by the program
+  PausedTasks paused;           // at the start; an operator's later word is journalled
 };
 
 struct AlertTarget {
-  std::string url;                    // https, or http to a loopback address
-  std::string secret;                 // key of Weir-Signature
+  std::string url;     // https, or http to a loopback address
+  std::string secret;  // key of Weir-Signature
 };
 
 struct AlertRoute {
-  std::string study, site, doctor;    // empty: any
-  std::vector<std::string> targets;   // names of AlertTarget
+  std::string study, site, doctor;   // empty: any
+  std::vector<std::string> targets;  // names of AlertTarget
 };
 
 struct Alerts {
-  int escalate_after_ms = 900'000;    // an urgent alert that nobody acknowledged; 0: never
-  std::string escalation_target;      // name; empty: an escalation is only on the stream
+  int escalate_after_ms = 900'000;  // an urgent alert that nobody acknowledged; 0: never
+  std::string escalation_target;    // name; empty: an escalation is only on the stream
   std::map<std::string, AlertTarget> targets;
   std::vector<AlertRoute> routes;
-  int timeout_ms = 10'000;            // of one attempt
+  int timeout_ms = 10'000;  // of one attempt
   int retry_min_ms = 1'000;
   int retry_max_ms = 300'000;
   int give_up_after_ms = 86'400'000;  // 0: never
@@ -101,10 +97,10 @@ struct Alerts {
 };
 
 struct Schedule {
-  int every_days = 0;                 // 0: none
-  std::string start;                  // date, UTC; empty: the patient's first report
-  int days = 0;                       // length; 0: without end
-  std::string instrument;             // empty: any report counts
+  int every_days = 0;      // 0: none
+  std::string start;       // date, UTC; empty: the patient's first report
+  int days = 0;            // length; 0: without end
+  std::string instrument;  // empty: any report counts
 };
 
 struct Study {
@@ -113,28 +109,28 @@ struct Study {
 
 struct Log {
   std::string level = "info";
-  std::string file;                   // empty: stderr
+  std::string file;  // empty: stderr
   uint64_t file_bytes_max = 64u << 20;
   unsigned files_max = 5;
-  unsigned burst = 20;                // lines of one event at once
-  double per_second = 1;              // lines of one event in the long run
+  unsigned burst = 20;    // lines of one event at once
+  double per_second = 1;  // lines of one event in the long run
 };
 
 struct Shutdown {
-  int drain_ms = 10'000;              // answers in progress
-  int tasks_ms = 10'000;              // the batch that workers hold
+  int drain_ms = 10'000;  // answers in progress
+  int tasks_ms = 10'000;  // the batch that workers hold
   int store_ms = 5'000;
 };
 
 struct Admin {
   std::string host = "127.0.0.1";
-  uint16_t port = 8081;               // 0: the system's choice
+  uint16_t port = 8081;  // 0: the system's choice
 };
 
 struct Config {
   std::string name = "weir";
   std::string host = "127.0.0.1";
-  uint16_t port = 8080;               // 0: the system's choice
+  uint16_t port = 8080;  // 0: the system's choice
   Admin admin;
   std::string data_dir = "data";
   bool insecure_allow_public = false;

@@ -16,10 +16,11 @@
 namespace weir::config {
 
 struct Sources {
-  std::string file;                                               // name, for messages
-  std::string yaml;                                               // its contents
-  std::vector<std::pair<std::string, std::string>> environment;   // WEIR_… only; others are ignored
-  std::vector<std::string> sets;                                  // "Path.To.Key=value"
+  std::string file = {};  // name, for messages
+  std::string yaml = {};  // its contents
+  std::vector<std::pair<std::string, std::string>> environment =
+      {};                              // WEIR_… only; others are ignored
+  std::vector<std::string> sets = {};  // "Path.To.Key=value"
 };
 
 struct Loaded {

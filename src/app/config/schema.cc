@@ -1,0 +1,301 @@
+// The table itself. Order is that of docs/configuration.md.
+#include "app/config/schema.h"
+
+#include "app/config/schema_table.h"
+
+namespace weir::config {
+namespace {
+
+void AddServer(Table& t) {
+  t.Add("Name", Type::kText, "Name of this instance, in logs and metrics.", [](Config& c) {
+     return &c.name;
+   }).Also({"Rest.Name"});
+  t.Add("Host", Type::kText,
+        "Address to listen on. Off loopback the server starts only with TLS or "
+        "InsecureAllowPublic, and with a token in force.",
+        [](Config& c) { return &c.host; })
+      .Also({"Rest.Host"});
+  t.Add("Port", Type::kInteger, "Port to listen on. 0: the system's choice, told at the start.",
+        [](Config& c) { return &c.port; })
+      .Between(0, 65535)
+      .Also({"Rest.Port"});
+  t.Add("Admin.Host", Type::kText,
+        "Address of the administration server: metrics, readiness, profiles. It asks for no token: "
+        "keep it on loopback.",
+        [](Config& c) { return &c.admin.host; });
+  t.Add("Admin.Port", Type::kInteger, "Port of the administration server. 0: the system's choice.",
+        [](Config& c) { return &c.admin.port; })
+      .Between(0, 65535);
+  t.Add("DataDir", Type::kText,
+        "Directory of everything that the server keeps: `journal`, `weir.db`, `tokens.json`, "
+        "`keys`. Made if missing; one server at a time.",
+        [](Config& c) { return &c.data_dir; });
+  t.Add("InsecureAllowPublic", Type::kBool,
+        "Lets the server listen off loopback without TLS: only behind a proxy that speaks TLS.",
+        [](Config& c) { return &c.insecure_allow_public; });
+}
+
+void AddRest(Table& t) {
+  t.Add("Rest.Middlewares.Trace", Type::kBool, "Continue a caller's trace (W3C traceparent).",
+        [](Config& c) { return &c.middlewares.trace; })
+      .Also({"Middlewares.Trace"});
+  t.Add("Rest.Middlewares.Prometheus", Type::kBool, "Count and time requests by route.",
+        [](Config& c) { return &c.middlewares.prometheus; })
+      .Also({"Middlewares.Prometheus"});
+  t.Add("Rest.Middlewares.Breaker", Type::kBool,
+        "Stop asking a partner that keeps failing, for a while.",
+        [](Config& c) { return &c.middlewares.breaker; })
+      .Also({"Middlewares.Breaker"});
+  t.Add("Rest.Middlewares.Shedder", Type::kBool, "Refuse requests under overload, early, with 503.",
+        [](Config& c) { return &c.middlewares.shedder; })
+      .Also({"Rest.Middlewares.Shedding", "Middlewares.Shedding", "Middlewares.Shedder"});
+  t.Add(
+       "Shedder.CpuThreshold", Type::kInteger,
+       "CPU use, in thousandths of all cores, above which requests are shed. 0: CPU sheds nothing.",
+       [](Config& c) { return &c.shedder.cpu_threshold; })
+      .Between(0, 1000)
+      .Also({"CpuThreshold", "Rest.CpuThreshold"});
+  t.Add("Shedder.MaxConcurrency", Type::kInteger,
+        "Requests parsed and not yet answered; more get 503 with Retry-After.",
+        [](Config& c) { return &c.shedder.max_concurrency; })
+      .Between(1, kMillion)
+      .Also({"MaxConns", "Rest.MaxConns"});
+  t.Add("Shedder.MaxQueueing", Type::kInteger,
+        "Of these, requests that wait for the disk; more get 503 with Retry-After.",
+        [](Config& c) { return &c.shedder.max_queueing; })
+      .Between(1, kMillion);
+}
+
+void AddHttp(Table& t) {
+  t.Add("Http.Loops", Type::kInteger, "Event loops. 0: one per core.", [](Config& c) {
+     return &c.http.loops;
+   }).Between(0, 256);
+  t.Add("Http.ConnectionsMax", Type::kInteger,
+        "Open connections; more are accepted and closed at once. 0: the descriptor limit less 512.",
+        [](Config& c) { return &c.http.limits.connections_max; })
+      .Between(0, kMillion);
+  t.Add("Http.HeaderBytesMax", Type::kSize, "A request's header; more gets 431.", [](Config& c) {
+     return &c.http.limits.header_bytes_max;
+   }).Between(1024, kMiB);
+  t.Add("Http.BodyBytesMax", Type::kSize, "A request's body after decompression; more gets 413.",
+        [](Config& c) { return &c.http.limits.body_bytes_max; })
+      .Between(1024, kGiB)
+      .Also({"MaxBytes", "Rest.MaxBytes"});
+  t.Add("Http.StreamedBodyBytesMax", Type::kSize,
+        "A body that is taken in pieces (batches), after decompression.",
+        [](Config& c) { return &c.http.limits.streamed_body_bytes_max; })
+      .Between(1024, kTiB);
+  t.Add("Http.BodyMemoryBytesMax", Type::kSize,
+        "Bodies that have arrived in part, of all connections together.",
+        [](Config& c) { return &c.http.limits.body_memory_bytes_max; })
+      .Between(kMiB, kTiB);
+  t.Add("Http.SendBufferBytesMax", Type::kSize,
+        "Of one connection, answers that its client has not taken yet.",
+        [](Config& c) { return &c.http.limits.send_buffer_bytes_max; })
+      .Between(4096, kGiB);
+  t.Add("Http.PipelineMax", Type::kInteger,
+        "Requests of one connection that are not answered yet; then it is not read.",
+        [](Config& c) { return &c.http.limits.pipeline_max; })
+      .Between(1, 10'000);
+  t.Add("Http.FirstByteTimeout", Type::kDuration, "From accepting a connection to its first byte.",
+        [](Config& c) { return &c.http.limits.first_byte_timeout_ms; })
+      .Between(1, kDay);
+  t.Add("Http.HeaderTimeout", Type::kDuration, "From a request's first byte to its header's end.",
+        [](Config& c) { return &c.http.limits.header_timeout_ms; })
+      .Between(1, kDay);
+  t.Add("Http.BodyTimeout", Type::kDuration, "From the header's end to the body's end.",
+        [](Config& c) { return &c.http.limits.body_timeout_ms; })
+      .Between(1, kDay);
+  t.Add("Http.IdleTimeout", Type::kDuration, "Between two requests of a connection.",
+        [](Config& c) { return &c.http.limits.idle_timeout_ms; })
+      .Between(1, kDay);
+  t.Add("Http.SendTimeout", Type::kDuration, "While an answer waits to be taken, without progress.",
+        [](Config& c) { return &c.http.limits.send_timeout_ms; })
+      .Between(1, kDay);
+  t.Add(
+       "Http.RequestTimeout", Type::kDuration,
+       "From a report's arrival to its answer, for clients that send no X-Request-Timeout-Ms; then "
+       "504, and sending again is safe.",
+       [](Config& c) { return &c.http.request_timeout_ms; })
+      .Between(1, kDay)
+      .Also({"Timeout", "Rest.Timeout"});
+  t.Add("Http.RequestTimeoutMax", Type::kDuration,
+        "The most that X-Request-Timeout-Ms may ask for.",
+        [](Config& c) { return &c.http.request_timeout_max_ms; })
+      .Between(1, kDay);
+  t.Add("Http.BatchLineBytesMax", Type::kSize,
+        "One line of a batch; more is answered 413 in its place.",
+        [](Config& c) { return &c.http.batch_line_bytes_max; })
+      .Between(1024, kGiB);
+  t.Add("Http.BatchLinesWaitingMax", Type::kInteger,
+        "Lines of a batch that are read and not yet answered; then it is not read.",
+        [](Config& c) { return &c.http.batch_lines_waiting_max; })
+      .Between(1, kMillion);
+  t.Add("Http.BatchesMax", Type::kInteger, "Batches that one loop takes at once; more get 503.",
+        [](Config& c) { return &c.http.batches_max; })
+      .Between(1, 100'000);
+  t.Add("Http.JsonDepthMax", Type::kInteger, "Levels of a report's JSON; more gets 422.",
+        [](Config& c) { return &c.http.json_depth_max; })
+      .Between(4, 1000);
+  t.Add("Http.IdBytesMax", Type::kInteger, "Bytes of an id (report, patient, study, site, doctor).",
+        [](Config& c) { return &c.http.id_bytes_max; })
+      .Between(16, 1024);
+  t.Add("Http.StreamKeepalive", Type::kDuration,
+        "A silent event stream gets a comment this often, so that proxies keep it open.",
+        [](Config& c) { return &c.http.stream_keepalive_ms; })
+      .Between(100, kDay);
+  t.Add("Http.StreamsMax", Type::kInteger, "Event streams open at once; more get 503.",
+        [](Config& c) { return &c.http.streams_max; })
+      .Between(1, 100'000);
+}
+
+void AddJournal(Table& t) {
+  t.Add("Journal.SegmentBytes", Type::kSize,
+        "Size of a segment file, which is reserved when it is made.",
+        [](Config& c) { return &c.journal.options.segment_bytes; })
+      .Between(64 * 1024, 4 * kGiB);
+  t.Add("Journal.BatchBytesMax", Type::kSize,
+        "Records that are written and synced together, in bytes.",
+        [](Config& c) { return &c.journal.options.batch_bytes_max; })
+      .Between(4096, kGiB);
+  t.Add("Journal.BatchRecordsMax", Type::kInteger, "Records that are written and synced together.",
+        [](Config& c) { return &c.journal.options.batch_records_max; })
+      .Between(1, kMillion);
+  t.Add("Journal.PendingBytesMax", Type::kSize,
+        "Records that wait for the disk; more are refused with 503.",
+        [](Config& c) { return &c.journal.options.pending_bytes_max; })
+      .Between(kMiB, kTiB);
+  t.Add("Journal.Compress", Type::kBool, "Compress batches (zstd level 1) where that pays.",
+        [](Config& c) { return &c.journal.options.compress; });
+  t.Add("Journal.ConflictsPerKeyMax", Type::kInteger,
+        "Different bodies kept under one report_id, besides the first.",
+        [](Config& c) { return &c.journal.options.conflicts_per_key_max; })
+      .Between(0, 1000);
+  t.Add("Journal.RecentKeysMax", Type::kInteger,
+        "Keys of the dedupe index in memory, before they move to disk; each takes about 60 bytes.",
+        [](Config& c) { return &c.journal.options.recent_keys_max; })
+      .Between(1024, 100 * kMillion);
+  t.Add("Journal.Archive.Directory", Type::kText,
+        "Where sealed and fully applied segments are moved. Empty: they stay.",
+        [](Config& c) { return &c.journal.archive.directory; });
+  t.Add("Journal.Archive.AfterDays", Type::kInteger, "Age in days from which a segment is moved.",
+        [](Config& c) { return &c.journal.archive.after_days; })
+      .Between(0, 36'500);
+  t.Add("Journal.Archive.RemoveAfterMove", Type::kBool,
+        "Keep of a moved segment only its entry in the manifest. A rebuild across it is then "
+        "impossible.",
+        [](Config& c) { return &c.journal.archive.remove_after_move; });
+}
+
+void AddStoreAndTasks(Table& t) {
+  t.Add("Store.CacheBytes", Type::kSize, "Page cache of the store's writer.", [](Config& c) {
+     return &c.store.sqlite.cache_bytes;
+   }).Between(kMiB, kTiB);
+  t.Add("Store.SizeBytesMax", Type::kSize,
+        "Size at which the store counts as full: tasks stall. 0: bounded by the disk alone.",
+        [](Config& c) { return &c.store.sqlite.size_bytes_max; })
+      .Between(0, 1024 * kTiB);
+  t.Add("Store.Readers", Type::kInteger, "Connections for the API's reads.", [](Config& c) {
+     return &c.store.readers;
+   }).Between(1, 64);
+  t.Add("Tasks.MaxWorkers", Type::kInteger, "Threads for work that waits on others.",
+        [](Config& c) { return &c.tasks.max_workers; })
+      .Between(1, 1000);
+  t.Add("Tasks.ComputeWorkers", Type::kInteger,
+        "Threads that read, score and assess. 0: one per core.",
+        [](Config& c) { return &c.tasks.engine.workers; })
+      .Between(0, 256);
+  t.Add("Tasks.MaxQueue", Type::kInteger,
+        "Records read from the journal and not yet applied; the rest waits in the journal.",
+        [](Config& c) { return &c.tasks.engine.queue_records_max; })
+      .Between(100, kMillion);
+  t.Add("Tasks.MaxQueueBytes", Type::kSize, "The same, in bytes of the records.", [](Config& c) {
+     return &c.tasks.engine.queue_bytes_max;
+   }).Between(kMiB, kTiB);
+  t.Add("Tasks.WindowRecordsMax", Type::kInteger, "Records applied in one transaction, at most.",
+        [](Config& c) { return &c.tasks.engine.window_records_max; })
+      .Between(1, 100'000);
+  t.Add("Tasks.WindowTarget", Type::kDuration,
+        "How long a transaction should take; windows grow and shrink to it.",
+        [](Config& c) { return &c.tasks.engine.window_target_ms; })
+      .Between(1, 60'000);
+  t.Add("Tasks.Linger", Type::kDuration, "How long a small window may wait to become larger.",
+        [](Config& c) { return &c.tasks.engine.linger_ms; })
+      .Between(0, 60'000);
+  t.Add("Tasks.ExpressGap", Type::kDuration,
+        "Between looks at the express lane while reports arrive.",
+        [](Config& c) { return &c.tasks.engine.express_gap_ms; })
+      .Between(1, 60'000);
+  t.Add("Tasks.RetryFirst", Type::kDuration,
+        "A stalled task tries again after this, then after twice as long, and so on.",
+        [](Config& c) { return &c.tasks.engine.retry_first_ms; })
+      .Between(1, kDay);
+  t.Add("Tasks.RetryMax", Type::kDuration, "The longest such wait.", [](Config& c) {
+     return &c.tasks.engine.retry_max_ms;
+   }).Between(1, kDay);
+  t.Add("Tasks.Nice", Type::kInteger,
+        "Priority of the tasks' threads, so that intake goes first: 0 (equal) to 19 (last).",
+        [](Config& c) { return &c.tasks.engine.nice; })
+      .Between(0, 19);
+  t.Add("Tasks.Paused", Type::kPaused,
+        "Tasks that do not run: all, or those listed. Reports are taken all the same.",
+        [](Config& c) { return &c.tasks.paused; })
+      .Words({"cleanse", "assess", "alert", "analytics", "research", "diary"});
+  t.Add("Instruments.Directory", Type::kText,
+        "Questionnaires and their rules: NAME.json with NAME.rules.yaml beside it.",
+        [](Config& c) { return &c.instruments_directory; })
+      .Reloadable();
+}
+
+void AddLogAndShutdown(Table& t) {
+  t.Add("Log.Level", Type::kText, "The least level that is written.",
+        [](Config& c) { return &c.log.level; })
+      .Words({"debug", "info", "warn", "error", "off"})
+      .Reloadable();
+  t.Add("Log.File", Type::kText, "File for the log. Empty: stderr.",
+        [](Config& c) { return &c.log.file; });
+  t.Add("Log.FileBytesMax", Type::kSize, "Size at which the file rotates.", [](Config& c) {
+     return &c.log.file_bytes_max;
+   }).Between(4096, kTiB);
+  t.Add("Log.FilesMax", Type::kInteger, "Files kept, with the current one.", [](Config& c) {
+     return &c.log.files_max;
+   }).Between(1, 1000);
+  t.Add("Log.Burst", Type::kInteger, "Lines of one event written at once.", [](Config& c) {
+     return &c.log.burst;
+   }).Between(1, kMillion);
+  t.Add("Log.PerSecond", Type::kReal, "Lines of one event per second in the long run.",
+        [](Config& c) { return &c.log.per_second; })
+      .Between(0.001, kMillion);
+  t.Add("Shutdown.Drain", Type::kDuration, "How long answers in progress may take at the end.",
+        [](Config& c) { return &c.shutdown.drain_ms; })
+      .Between(0, 3'600'000)
+      .Reloadable();
+  t.Add("Shutdown.Tasks", Type::kDuration, "How long the batch that workers hold may take.",
+        [](Config& c) { return &c.shutdown.tasks_ms; })
+      .Between(0, 3'600'000)
+      .Reloadable();
+  t.Add("Shutdown.Store", Type::kDuration, "How long the store may take to close.",
+        [](Config& c) { return &c.shutdown.store_ms; })
+      .Between(0, 3'600'000)
+      .Reloadable();
+}
+
+}  // namespace
+
+const std::vector<Key>& Schema() {
+  static const std::vector<Key> keys = [] {
+    Table table;
+    AddServer(table);
+    AddRest(table);
+    AddHttp(table);
+    AddJournal(table);
+    AddStoreAndTasks(table);
+    AddAlerts(table);
+    AddStudies(table);
+    AddLogAndShutdown(table);
+    return table.Take();
+  }();
+  return keys;
+}
+
+}  // namespace weir::config
