@@ -50,9 +50,8 @@ class AnswerReader {
     return static_cast<uint32_t>(out_.entries.size() - 1);
   }
 
-  bool Full() {
-    const bool full = out_.given.size() >= Answers::kGivenMax ||
-                      out_.entries.size() >= Answers::kGivenMax;
+  bool Full(size_t size) {
+    const bool full = size >= Answers::kGivenMax;
     out_.cut = out_.cut || full;
     return full;
   }
@@ -67,7 +66,7 @@ class AnswerReader {
         ReadResource(type == "QuestionnaireResponse");
         return;
       }
-      if (Full()) {
+      if (Full(out_.entries.size())) {
         json_.Skip();
         continue;
       }
@@ -121,7 +120,7 @@ class AnswerReader {
   // NOLINTNEXTLINE(misc-no-recursion): bounded by JsonReader::kDepthMax.
   void ReadItems() {
     Each([&] {
-      if (Full()) return json_.Skip();
+      if (Full(out_.entries.size())) return json_.Skip();
       const uint32_t entry = NewEntry({});
       json_.BeginObject();
       JsonString key;
@@ -148,7 +147,7 @@ class AnswerReader {
       if (key.raw == "item") {
         out_.entries[entry].has_items = true;
         ReadItems();
-      } else if (key.raw.starts_with("value") && !Full()) {
+      } else if (key.raw.starts_with("value")) {
         ReadAnswer(entry, key.raw.substr(5));
       } else {
         json_.Skip();
@@ -158,12 +157,15 @@ class AnswerReader {
 
   // `type`: the x of value[x]; empty: told by the value itself.
   void ReadAnswer(uint32_t entry, std::string_view type = {}) {
-    if (Full()) return json_.Skip();
-    Given given;
+    if (Full(out_.given.size())) return json_.Skip();
+    Given& given = out_.given.emplace_back();
     given.entry = entry;
     ReadValue(&given, type);
-    out_.entries[entry].has_answer = true;
-    out_.given.push_back(given);
+    if (json_.failed()) {  // half a value is no answer
+      out_.given.pop_back();
+    } else {
+      out_.entries[entry].has_answer = true;
+    }
   }
 
   void ReadValue(Given* given, std::string_view type) {

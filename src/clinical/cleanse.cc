@@ -268,7 +268,7 @@ class Cleaner {
 
   void NumberText() {
     const auto number = ReadNumber(given_.text);
-    if (!number) {
+    if (!number || (item_.unit.empty() && !number->rest.empty())) {
       Add(Rule::kUnreadable);
       return PlainText(given_.text);
     }

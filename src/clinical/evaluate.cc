@@ -25,7 +25,9 @@ class Evaluator {
 
   Evaluation Run() {
     out_.items.reserve(std::min<size_t>(answers_.given.size(), 64));
-    if (definition_ != nullptr) {
+    const bool answers = answers_.shape == Answers::Shape::kObject ||
+                         answers_.shape == Answers::Shape::kResponse;
+    if (definition_ != nullptr && answers) {
       KnownItems();
     } else {
       for (const Given& given : answers_.given) Keep(given, {});
@@ -225,10 +227,7 @@ class Evaluator {
   Evaluation out_;
 };
 
-}  // namespace
-
-std::vector<std::string_view> LinkIds(std::string_view data_json) {
-  const Answers& answers = ReadAnswers(data_json);
+std::vector<std::string_view> LinkIdsOf(const Answers& answers) {
   std::vector<std::string_view> link_ids;
   link_ids.reserve(answers.entries.size());
   for (const Entry& entry : answers.entries) {
@@ -238,8 +237,7 @@ std::vector<std::string_view> LinkIds(std::string_view data_json) {
   return link_ids;
 }
 
-ResponseHead ReadResponseHead(std::string_view data_json) {
-  const Answers& answers = ReadAnswers(data_json);
+ResponseHead HeadOf(const Answers& answers) {
   ResponseHead head;
   if (answers.shape != Answers::Shape::kResponse) return head;
   if (const auto authored = base::ParseTime(answers.authored)) head.authored_ms = *authored;
@@ -247,20 +245,49 @@ ResponseHead ReadResponseHead(std::string_view data_json) {
   return head;
 }
 
-Triage TriageReport(const Definition& definition, std::string_view data_json) {
-  const CompiledDefinition& compiled = CompiledDefinition::Of(definition);
-  const Answers& answers = ReadAnswers(data_json);
-  Scoring scoring(compiled);
+Triage TriageAnswers(const CompiledDefinition& definition, const Answers& answers) {
+  Scoring scoring(definition);
   for (const Given& given : answers.given) {
     if (given.form == Form::kNull) continue;
-    const int32_t index = compiled.Find(answers.entries[given.entry].address);
+    const int32_t index = definition.Find(answers.entries[given.entry].address);
     if (index < 0) continue;
     const auto at = static_cast<size_t>(index);
-    const ItemDetail& detail = compiled.details()[at];
+    const ItemDetail& detail = definition.details()[at];
     if (!detail.watched) continue;
-    scoring.Add(index, given, Clean(compiled.items()[at], detail, given, false));
+    scoring.Add(index, given, Clean(definition.items()[at], detail, given, false));
   }
   return scoring.Risk(scoring.Total());
+}
+
+}  // namespace
+
+std::vector<std::string_view> LinkIds(std::string_view data_json) {
+  return LinkIdsOf(ReadAnswers(data_json));
+}
+
+ResponseHead ReadResponseHead(std::string_view data_json) {
+  return HeadOf(ReadAnswers(data_json));
+}
+
+Triage TriageReport(const Definition& definition, std::string_view data_json) {
+  return TriageAnswers(CompiledDefinition::Of(definition), ReadAnswers(data_json));
+}
+
+FirstLook LookAt(const Catalog& catalog, std::string_view instrument, std::string_view data_json) {
+  const Answers& answers = ReadAnswers(data_json);
+  const ResponseHead head = HeadOf(answers);
+  FirstLook look;
+  look.authored_ms = head.authored_ms;
+  if (!instrument.empty()) {
+    look.definition = catalog.Find(instrument);
+  } else {
+    if (!head.questionnaire.empty()) look.definition = catalog.Find(head.questionnaire);
+    if (look.definition == nullptr) look.definition = catalog.Infer(LinkIdsOf(answers));
+  }
+  if (look.definition != nullptr) {
+    look.triage = TriageAnswers(CompiledDefinition::Of(*look.definition), answers);
+  }
+  return look;
 }
 
 Evaluation Evaluate(const Definition* definition, std::string_view data_json,

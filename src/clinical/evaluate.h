@@ -33,6 +33,16 @@ struct Triage {
 // The definition's rules that look at this one report only. Quick: it runs at intake, on the loop.
 Triage TriageReport(const Definition& definition, std::string_view data_json);
 
+// All that intake asks of a report, its data read once.
+struct FirstLook {
+  // The instrument named; if none is (an empty name), the one that a QuestionnaireResponse says it
+  // answers; else the one that the link ids tell. Nullptr: not known. The catalogue's.
+  const Definition* definition = nullptr;
+  Triage triage;
+  std::optional<int64_t> authored_ms;  // a QuestionnaireResponse's own
+};
+FirstLook LookAt(const Catalog& catalog, std::string_view instrument, std::string_view data_json);
+
 // A rule of cleansing that touched an answer: "code-from-score", "trimmed", "number-from-text",
 // "unit-converted", "out-of-range", "unanswered-required", "unknown-item", "unknown-code",
 // "time-implausible", … Stable names, listed in docs/instruments.md. Those of CleanItem::rules are

@@ -11,11 +11,8 @@ namespace weir::clinical {
 namespace {
 
 using ::testing::Contains;
-using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::UnorderedElementsAre;
 
 constexpr ReportTimes kNow{1'700'000'000'000, {}};
 
@@ -105,6 +102,171 @@ TEST(Evaluate, NeedsAllScoredItemsForATotal) {
   EXPECT_EQ(evaluation.unscored_reason, "item 44255-8 is not answered");
   EXPECT_THAT(evaluation.flags, HasFlag("unanswered-required", "44255-8"));
   EXPECT_EQ(evaluation.level, Level::kUrgent);  // item 9 needs no total
+}
+
+
+// One answer in any of the forms in which it may be sent.
+std::string AnyForm(int score, std::mt19937& random) {
+  const std::string code(kCodes[score]), text(kTexts[score]), number = std::to_string(score);
+  switch (random() % 8) {
+    case 0: return '"' + code + '"';
+    case 1: return number;
+    case 2: return '"' + text + '"';
+    case 3: return '"' + number + '"';
+    case 4: return "\"  " + text + "\\u00a0\"";
+    case 5: return "[" + number + ".0]";
+    case 6: return R"({"system":"http://loinc.org","code":")" + code + "\"}";
+    default: return R"({"valueCoding":{"display":")" + text + "\"}}";
+  }
+}
+
+std::string AnyLinkId(std::string_view address, std::mt19937& random) {
+  constexpr std::string_view kBefore[] = {"", "/", "\\/", "\\u002f"};
+  return '"' + std::string(kBefore[random() % std::size(kBefore)]) + std::string(address) + '"';
+}
+
+std::string AsObject(const std::vector<size_t>& order, const std::vector<int>& scores,
+                     std::mt19937& random) {
+  std::string json = " {";
+  for (const size_t i : order) {
+    if (scores[i] < 0) continue;
+    json += AnyLinkId(kPhq9[i], random) + " : " + AnyForm(scores[i], random) + ",";
+  }
+  if (json.back() == ',') json.pop_back();
+  return json + "}\n";
+}
+
+// Nested at random: sections, and items below answers.
+std::string AsResponse(const std::vector<size_t>& order, const std::vector<int>& scores,
+                       std::mt19937& random) {
+  std::string items;
+  for (const size_t i : order) {
+    if (scores[i] < 0) continue;
+    const std::string link_id = AnyLinkId(kPhq9[i], random);
+    const std::string code(kCodes[scores[i]]);
+    const std::string value = random() % 3 == 0 ? R"("valueInteger":)" + std::to_string(scores[i])
+                              : random() % 2 == 0
+                                  ? R"("valueString":")" + std::string(kTexts[scores[i]]) + '"'
+                                  : R"("valueCoding":{"code":")" + code + "\"}";
+    const bool below = !items.empty() && random() % 4 == 0;
+    const std::string answer =
+        "\"answer\":[{" + value + (below ? ",\"item\":[" + items + "]" : "") + "}]";
+    const std::string item = random() % 2 == 0 ? "{\"linkId\":" + link_id + "," + answer + "}"
+                                               : "{" + answer + ",\"linkId\":" + link_id + "}";
+    items = below || items.empty() ? item : items + "," + item;
+  }
+  const std::string type = R"("resourceType":"QuestionnaireResponse")";
+  return random() % 2 == 0 ? "{" + type + ",\"item\":[" + items + "]}"
+                           : "{\"item\":[" + items + "]," + type + "}";
+}
+
+// What a report means depends neither on the order of its answers nor on the form they have.
+TEST(Evaluate, FormAndOrderChangeNothing) {
+  std::mt19937 random(3);
+  for (int run = 0; run < 5'000; ++run) {
+    std::vector<int> scores(9);
+    for (int& score : scores) score = static_cast<int>(random() % 9) == 0 ? -1 : random() % 4;
+    std::vector<size_t> order(9);
+    for (size_t i = 0; i < 9; ++i) order[i] = i;
+    std::shuffle(order.begin(), order.end(), random);
+    const Evaluation plain = EvaluatePhq9(Coded(kPhq9, scores));
+    const std::string data =
+        run % 2 == 0 ? AsObject(order, scores, random) : AsResponse(order, scores, random);
+    SCOPED_TRACE(data);
+    const Evaluation other = EvaluatePhq9(data);
+    ASSERT_EQ(other.total, plain.total);
+    ASSERT_EQ(other.band, plain.band);
+    ASSERT_EQ(other.level, plain.level);
+    ASSERT_EQ(other.reason, plain.reason);
+    ASSERT_EQ(other.unscored_reason, plain.unscored_reason);
+    ASSERT_EQ(other.items.size(), plain.items.size());
+    for (size_t i = 0; i < plain.items.size(); ++i) {
+      ASSERT_EQ(other.items[i].address, plain.items[i].address);
+      ASSERT_EQ(other.items[i].code, plain.items[i].code);
+      ASSERT_EQ(other.items[i].score, plain.items[i].score);
+    }
+    // Triage at intake and evaluation later never differ.
+    const Triage triage = TriageReport(Phq9(), data);
+    ASSERT_EQ(triage.level, plain.level);
+    ASSERT_EQ(triage.reason, plain.reason);
+  }
+}
+
+// All 4^9 answers: the total is their sum, and the level what the rules say.
+TEST(Triage, EveryPhq9IsGradedByItsRules) {
+  for (int number = 0; number < 1 << 18; number += 1) {
+    std::vector<int> scores(9);
+    int total = 0;
+    for (size_t i = 0; i < 9; ++i) total += scores[i] = number >> (2 * i) & 3;
+    const Level expected = scores[8] > 0 || total >= 20 ? Level::kUrgent
+                           : total >= 10                ? Level::kElevated
+                                                        : Level::kNone;
+    ASSERT_EQ(TriageReport(Phq9(), Coded(kPhq9, scores)).level, expected) << number;
+  }
+}
+
+// An answer that cannot be right is still not overlooked.
+TEST(Triage, Item9OutOfRangeIsUrgent) {
+  EXPECT_EQ(TriageReport(Phq9(), R"({"44260-8":4})").reason, "item 44260-8 is 4");
+  EXPECT_EQ(TriageReport(Phq9(), R"({"44260-8":true})").level, Level::kUrgent);
+  EXPECT_EQ(TriageReport(Phq9(), R"({"44260-8":0,"/44260-8":2})").reason, "item 44260-8 is 2");
+  EXPECT_EQ(TriageReport(Phq9(), R"({"44260-8":["LA6568-5","LA6570-1"]})").level, Level::kUrgent);
+  // What comes after it may be broken.
+  EXPECT_EQ(TriageReport(Phq9(), R"({"44260-8":1,"note":"\ud800","x":1e999,)").level,
+            Level::kUrgent);
+}
+
+TEST(Triage, SaysAllReasonsOfItsLevel) {
+  EXPECT_EQ(TriageReport(Phq9(), Coded(kPhq9, std::vector<int>(9, 3))).reason,
+            "item 44260-8 is 3; total 44261-6 is 27");
+}
+
+TEST(Triage, RulesMayGiveAReason) {
+  const auto definition = MustCompile(ReadFile("config/instruments/phq9.json"), R"(
+format: 1
+name: phq9
+version: "2"
+risk: [{item: 44260-8, is: "!= 0", level: elevated, reason: self-harm}]
+)");
+  const Triage triage = TriageReport(*definition, R"({"44260-8":1})");
+  EXPECT_EQ(triage.level, Level::kElevated);
+  EXPECT_EQ(triage.reason, "item 44260-8 is 1 (self-harm)");
+  EXPECT_FALSE(definition->compares());
+}
+
+// The same bytes give the same outcome, whatever the thread evaluated before.
+TEST(Evaluate, LeavesNothingBehind) {
+  const std::string report = Coded(kPhq9, {3, 1, 0, 2, 3, 1, 0, 2, 1});
+  const Evaluation before = EvaluatePhq9(report);
+  for (const char* other : {R"({"69725-0":"\u0041"})", R"("text")", "{\"a", "[]", "{\"44260-8\":[3,2]}"}) {
+    (void)EvaluatePhq9(other);
+    (void)Evaluate(&Gad7(), other, kNow);
+    (void)LinkIds(other);
+    const Evaluation after = EvaluatePhq9(report);
+    EXPECT_EQ(after.total, before.total);
+    EXPECT_EQ(after.items.size(), before.items.size());
+    EXPECT_THAT(after.flags, IsEmpty());
+  }
+}
+
+TEST(LookAt, FindsTheInstrumentAsTheSenderMeansIt) {
+  const auto loaded = Catalog::Load("config/instruments");
+  ASSERT_TRUE(loaded.has_value());
+  const Catalog& catalog = **loaded;
+  const Definition* const phq9 = catalog.Find("phq9");
+  const std::string answers = Coded(kPhq9, {0, 0, 0, 0, 0, 0, 0, 0, 1});
+  const FirstLook inferred = LookAt(catalog, "", answers);
+  EXPECT_EQ(inferred.definition, phq9);
+  EXPECT_EQ(inferred.triage.level, Level::kUrgent);
+  EXPECT_EQ(inferred.authored_ms, std::nullopt);
+  EXPECT_EQ(LookAt(catalog, "PHQ-9", answers).definition, phq9);
+  EXPECT_EQ(LookAt(catalog, "44249-1", answers).triage.level, Level::kUrgent);
+  EXPECT_EQ(LookAt(catalog, "other", answers).definition, nullptr);
+  const FirstLook response = LookAt(catalog, "", R"({"resourceType":"QuestionnaireResponse",
+    "questionnaire":"urn:weir:instrument:phq9|1.0.0","authored":"2026-11-24T10:00:00+01:00",
+    "item":[{"linkId":"comment","answer":[{"valueString":"x"}]}]})");
+  EXPECT_EQ(response.definition, phq9);
+  EXPECT_EQ(response.authored_ms, 1'795'510'800'000);
 }
 
 TEST(LinkIds, NameTheInstrument) {

@@ -144,8 +144,8 @@ std::string Fold(std::string_view text) {
 
 std::optional<WrittenNumber> ReadNumber(std::string_view text) {
   text = Trim(text);
-  if (!text.empty() && text[0] == '+') text.remove_prefix(1);
-  size_t end = !text.empty() && text[0] == '-' ? 1 : 0;
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  size_t end = text.starts_with('-') ? 1 : 0;
   const size_t digits_from = end;
   size_t digits = 0, separators = 0, separator = 0;
   for (; end < text.size() && end < 64; ++end) {
