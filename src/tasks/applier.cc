@@ -1,0 +1,326 @@
+#include "tasks/applier.h"
+
+#include "base/check.h"
+#include "wire/envelope.h"
+#include "wire/kinds.h"
+
+namespace weir::tasks {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using base::Fail;
+using base::Result;
+using base::Status;
+using journal::RecordView;
+using wire::Kind;
+
+// A record's own fault, as against the environment's: see Task.
+bool IsTheRecords(const Error& error) { return error.code == ErrorCode::kInvalidArgument; }
+
+constexpr const char* kWaitsForReplay = "left to its replay, which the journal holds further on";
+
+}  // namespace
+
+Applier::Applier(const journal::Journal& journal, Service& service, Instruments& instruments,
+                 Waiting waiting)
+    : journal_(journal),
+      service_(service),
+      instruments_(instruments),
+      waiting_(std::move(waiting)),
+      tasks_(service.tasks()) {}
+
+Result<std::unique_ptr<Applier>> Applier::Open(const journal::Journal& journal,
+                                               store::Database& database, Service& service,
+                                               Instruments& instruments, Waiting waiting) {
+  std::unique_ptr<Applier> applier(
+      new Applier(journal, service, instruments, std::move(waiting)));
+  WEIR_RETURN_IF_ERROR(applier->OpenStore(database));
+  return applier;
+}
+
+Status Applier::OpenStore(store::Database& database) {
+  WEIR_ASSIGN_OR_RETURN(connection_, database.OpenWriter());
+  WEIR_ASSIGN_OR_RETURN(ledger_, Ledger::Open(*connection_));
+  for (size_t i = 0; i <= tasks_.size(); ++i) {
+    WEIR_ASSIGN_OR_RETURN(const auto progress, ledger_.Load(NameOf(i)));
+    committed_.push_back(progress.value_or(Progress{}));
+    if (i < tasks_.size()) WEIR_RETURN_IF_ERROR(tasks_[i]->Open(*connection_));
+  }
+  staged_ = committed_;
+  WEIR_RETURN_IF_ERROR(service_.OpenControls(*connection_));
+  return ledger_.ForEachDefinition([this](std::string_view packed, Offset offset) {
+    return instruments_.Add(packed, offset);
+  });
+}
+
+std::string_view Applier::NameOf(size_t task) const {
+  return task == tasks_.size() ? kControlLane : tasks_[task]->name();
+}
+
+size_t Applier::IndexOf(std::string_view task) const {
+  size_t index = 0;
+  while (index < tasks_.size() && tasks_[index]->name() != task) ++index;
+  return index;
+}
+
+template <class Body>
+Status Applier::InTransaction(Body&& body) {
+  WEIR_RETURN_IF_ERROR(connection_->Begin());
+  Status status = body();
+  if (status) status = SaveChanged();
+  if (status) status = connection_->Commit();
+  if (status) {
+    committed_ = staged_;
+    service_.Committed();
+    return {};
+  }
+  connection_->Rollback();
+  staged_ = committed_;
+  for (Task* task : tasks_) task->Discard();
+  service_.RolledBack();
+  return status;
+}
+
+Status Applier::SaveChanged() {
+  for (size_t i = 0; i < staged_.size(); ++i) {
+    if (staged_[i] == committed_[i]) continue;
+    WEIR_RETURN_IF_ERROR(ledger_.Save(NameOf(i), staged_[i]));
+  }
+  return {};
+}
+
+Status Applier::ApplyWindow(const Window& window, std::span<const size_t> tasks, size_t* culprit) {
+  *culprit = tasks_.size();
+  return InTransaction([&]() -> Status {
+    for (const size_t task : tasks) {
+      WEIR_CHECK(staged_[task].cursor == window.begin);
+      if (Status status = ApplyTask(task, window); !status) {
+        *culprit = task;
+        return status;
+      }
+    }
+    return {};
+  });
+}
+
+Status Applier::ApplyInOrder(const Window& window) {
+  return InTransaction([&]() -> Status {
+    for (size_t task = 0; task < tasks_.size(); ++task) {
+      WEIR_CHECK(staged_[task].cursor == window.begin);
+      WEIR_RETURN_IF_ERROR(ApplyTask(task, window));
+      if (tasks_[task]->has_express()) staged_[task].ahead = window.end;
+    }
+    for (const RecordView& record : window.block.records) {
+      if ((record.flags & journal::kControl) == 0) continue;
+      if (record.kind != static_cast<uint16_t>(Kind::kReport)) {
+        WEIR_RETURN_IF_ERROR(ApplyControl(record));
+      }
+    }
+    staged_.back().cursor = window.end;
+    return {};
+  });
+}
+
+// Applies all of the window, leaving out what the task cannot digest: what came before such a
+// record is applied again, since the savepoint took it back with it.
+Status Applier::ApplyTask(size_t task, const Window& window) {
+  const size_t end = window.block.records.size();
+  size_t first = 0;
+  while (first < end) {
+    const auto stop = InSavepoint(task, window, {first, end});
+    if (!stop) break;
+    if (!IsTheRecords(stop->error)) return Fail(stop->error);
+    if (stop->index == end) {  // what was gathered cannot be written: whose fault, each alone tells
+      WEIR_RETURN_IF_ERROR(ApplyOneByOne(task, window, {first, end}));
+      break;
+    }
+    if (stop->index > first) {
+      const auto again = InSavepoint(task, window, {first, stop->index});
+      if (again && !IsTheRecords(again->error)) return Fail(again->error);
+      if (again) WEIR_RETURN_IF_ERROR(ApplyOneByOne(task, window, {first, stop->index}));
+    }
+    WEIR_RETURN_IF_ERROR(
+        Quarantine(task, window.block.records[stop->index], stop->error.message));
+    first = stop->index + 1;
+  }
+  staged_[task].cursor = window.end;
+  return {};
+}
+
+Status Applier::ApplyOneByOne(size_t task, const Window& window, Range range) {
+  for (size_t i = range.first; i < range.last; ++i) {
+    const auto stop = InSavepoint(task, window, {i, i + 1});
+    if (!stop) continue;
+    if (!IsTheRecords(stop->error)) return Fail(stop->error);
+    WEIR_RETURN_IF_ERROR(Quarantine(task, window.block.records[i], stop->error.message));
+  }
+  return {};
+}
+
+std::optional<Applier::Stop> Applier::InSavepoint(size_t task, const Window& window, Range range) {
+  if (Status status = connection_->Savepoint(); !status) return Stop{range.last, status.error()};
+  auto stop = ApplyRange(task, window, range);
+  if (!stop) {
+    if (Status status = connection_->ReleaseSavepoint(); !status) {
+      return Stop{range.last, status.error()};
+    }
+    return std::nullopt;
+  }
+  TakeBack(task);
+  return stop;
+}
+
+void Applier::TakeBack(size_t task) {
+  connection_->RollbackToSavepoint();
+  tasks_[task]->Discard();
+  service_.RolledBack();
+}
+
+std::optional<Applier::Stop> Applier::ApplyRange(size_t task, const Window& window, Range range) {
+  for (size_t i = range.first; i < range.last; ++i) {
+    if (!tasks_[task]->Takes(window.block.records[i].kind)) continue;
+    if (Status status = ApplyOne(task, window, i); !status) return Stop{i, status.error()};
+  }
+  if (Status status = tasks_[task]->Flush(); !status) return Stop{range.last, status.error()};
+  return std::nullopt;
+}
+
+Status Applier::ApplyOne(size_t task, const Window& window, size_t index) {
+  const RecordView& record = window.block.records[index];
+  if (!waiting_.empty() && waiting_.contains({std::string(NameOf(task)), record.offset})) {
+    return Fail(ErrorCode::kInvalidArgument, kWaitsForReplay);
+  }
+  Turn turn{.visible_at = record.offset};
+  turn.handled_ahead = (record.flags & journal::kUrgent) != 0 && tasks_[task]->has_express() &&
+                       record.offset < staged_[task].ahead;
+  return tasks_[task]->Apply(window, index, turn);
+}
+
+Status Applier::Quarantine(size_t task, const RecordView& record, const std::string& reason) {
+  WEIR_ASSIGN_OR_RETURN(const bool added, ledger_.Quarantine(NameOf(task), record, reason));
+  if (added) ++staged_[task].quarantined;
+  return {};
+}
+
+Status Applier::ApplyExpress(const Express& express) {
+  return InTransaction([&]() -> Status {
+    // In order of offset: a pause holds for the urgent records behind it.
+    auto control = express.control.begin();
+    const auto apply_control_below = [&](std::optional<Offset> offset) -> Status {
+      for (; control != express.control.end() && (!offset || control->offset < *offset); ++control) {
+        WEIR_ASSIGN_OR_RETURN(const journal::Record record, journal_.ReadOne(control->offset));
+        WEIR_RETURN_IF_ERROR(ApplyControl(record.view()));
+      }
+      return {};
+    };
+    std::vector<size_t> running(express.express.begin(), express.express.end());
+    for (const journal::ControlEntry& entry : express.urgent) {
+      WEIR_RETURN_IF_ERROR(apply_control_below(entry.offset));
+      std::erase_if(running, [&](size_t task) {
+        if (!staged_[task].paused) return false;
+        staged_[task].ahead = std::max(staged_[task].ahead, entry.offset);
+        return true;
+      });
+      if (!running.empty()) WEIR_RETURN_IF_ERROR(ApplyUrgent(entry.offset, running));
+    }
+    for (const size_t task : running) {
+      staged_[task].ahead = std::max(staged_[task].ahead, express.ahead_end);
+    }
+    WEIR_RETURN_IF_ERROR(apply_control_below(std::nullopt));
+    staged_.back().cursor = std::max(staged_.back().cursor, express.control_end);
+    return {};
+  });
+}
+
+Status Applier::ApplyUrgent(Offset offset, std::span<const size_t> tasks) {
+  WEIR_ASSIGN_OR_RETURN(const journal::Record record, journal_.ReadOne(offset));
+  Window window;
+  window.begin = offset;
+  window.end = offset + 1;
+  window.block.records.push_back(record.view());
+  WEIR_ASSIGN_OR_RETURN(window.computed,
+                        service_.Compute(window.block, instruments_, std::nullopt));
+  for (const size_t task : tasks) {
+    // Its turn may have come first, while the express lane stood still.
+    if (offset < staged_[task].ahead || offset < staged_[task].cursor) continue;
+    if (!tasks_[task]->Takes(record.kind)) continue;
+    WEIR_RETURN_IF_ERROR(connection_->Savepoint());
+    const Status status = tasks_[task]->ApplyAhead(window, 0);
+    if (status) {
+      WEIR_RETURN_IF_ERROR(connection_->ReleaseSavepoint());
+      continue;
+    }
+    TakeBack(task);
+    if (!IsTheRecords(status.error())) return status;
+    WEIR_RETURN_IF_ERROR(Quarantine(task, window.block.records[0], status.error().message));
+  }
+  return {};
+}
+
+Status Applier::ApplyControl(const RecordView& record) {
+  // A replay has a savepoint of its own, and its failure is the replayed record's.
+  if (record.kind == static_cast<uint16_t>(Kind::kReplay)) {
+    Status status = Replay(record);
+    if (status || !IsTheRecords(status.error())) return status;
+    return Quarantine(tasks_.size(), record, status.error().message);
+  }
+  WEIR_RETURN_IF_ERROR(connection_->Savepoint());
+  const Status status = DispatchControl(record);
+  if (status) return connection_->ReleaseSavepoint();
+  connection_->RollbackToSavepoint();
+  service_.RolledBack();
+  if (!IsTheRecords(status.error())) return status;
+  return Quarantine(tasks_.size(), record, status.error().message);
+}
+
+Status Applier::DispatchControl(const RecordView& record) {
+  switch (static_cast<Kind>(record.kind)) {
+    case Kind::kDefinition:
+      WEIR_RETURN_IF_ERROR(instruments_.Add(record.body, record.offset));
+      return ledger_.AddDefinition(record.body, record.offset);
+    case Kind::kTaskState:
+      return SetPaused(record);
+    default:
+      return service_.ApplyControl(record);
+  }
+}
+
+Status Applier::SetPaused(const RecordView& record) {
+  const auto head = wire::DecodeTaskState(record.head);
+  if (!head) return Fail(ErrorCode::kInvalidArgument, head.error().message);
+  const size_t task = IndexOf(head->task);
+  if (task == tasks_.size()) return Fail(ErrorCode::kInvalidArgument, "names no task");
+  staged_[task].paused = head->paused;
+  return {};
+}
+
+Status Applier::Replay(const RecordView& record) {
+  const auto head = wire::DecodeReplay(record.head);
+  if (!head) return Fail(ErrorCode::kInvalidArgument, head.error().message);
+  const size_t task = IndexOf(head->task);
+  if (task == tasks_.size()) return Fail(ErrorCode::kInvalidArgument, "names no task");
+  WEIR_ASSIGN_OR_RETURN(const auto copy, ledger_.Quarantined(NameOf(task), head->record));
+  if (!copy) return {};  // replayed before, by another operator
+
+  Window window;
+  window.begin = copy->offset;
+  window.end = copy->offset + 1;
+  window.block.records.push_back(copy->view());
+  WEIR_ASSIGN_OR_RETURN(window.computed,
+                        service_.Compute(window.block, instruments_, record.offset));
+  WEIR_RETURN_IF_ERROR(connection_->Savepoint());
+  Status status =
+      tasks_[task]->Apply(window, 0, Turn{.visible_at = record.offset, .replayed = true});
+  if (status) status = tasks_[task]->Flush();
+  if (status) {
+    WEIR_RETURN_IF_ERROR(connection_->ReleaseSavepoint());
+    --staged_[task].quarantined;
+    return ledger_.Release(NameOf(task), copy->offset);
+  }
+  TakeBack(task);
+  if (!IsTheRecords(status.error())) return status;
+  return ledger_.NoteAttempt(NameOf(task), copy->offset, status.error().message);
+}
+
+}  // namespace weir::tasks
