@@ -174,16 +174,16 @@ void Intake::Govern(const Report& report, wire::ReportHead* head, journal::Recor
     catalog_ = definitions_.current();
     catalog_version_ = version;
   }
-  const clinical::Definition* definition =
-      report.instrument.empty() ? catalog_->Infer(clinical::LinkIds(report.data_json))
-                                : catalog_->Find(report.instrument);
-  if (!definition) {
+  const clinical::FirstLook look =
+      clinical::LookAt(*catalog_, report.instrument, report.data_json);
+  if (!head->authored_ms) head->authored_ms = look.authored_ms;
+  if (!look.definition) {
     if (!report.instrument.empty()) Bump(stats_.unknown_instrument);
     return;
   }
-  head->instrument = definition->name();
-  head->definition_hash = definition->hash().view();
-  if (clinical::TriageReport(*definition, report.data_json).level == clinical::Level::kUrgent) {
+  head->instrument = look.definition->name();
+  head->definition_hash = look.definition->hash().view();
+  if (look.triage.level == clinical::Level::kUrgent) {
     header->flags |= journal::kUrgent | journal::kControl;
     Bump(stats_.urgent);
   }
