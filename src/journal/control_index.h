@@ -11,7 +11,9 @@
 // Memory: at most `recent_max` entries of 16 bytes, whatever the journal's size.
 // Errors: entries that cannot be written stay in memory and are tried again at the next Committed()
 // or Sync(); room() says how many more may be committed before some of them would have to be dropped,
-// and the owner refuses records (kNoSpace) rather than exceed it.
+// and the owner refuses records (kNoSpace) rather than exceed it. After a failed sync, or damage that
+// Controls() found, no more checkpoints are made, and failing() says why: Sync() then does nothing and
+// succeeds, covered() stays behind, and the next start commits from there again.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,60 @@
+// The newest entries of the dedupe index, in memory of fixed size: entries in order of their offsets,
+// and an open-addressed table of their numbers.
+//
+// Threads: the journal's thread changes it; any other may look entries up meanwhile, but not during
+// Retract() and Clear(), which the caller keeps apart from look-ups.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "journal/filter.h"
+#include "journal/index_entry.h"
+
+namespace weir::journal {
+
+class RecentTable {
+ public:
+  // All of its memory is touched at once, so that the process does not grow while the table fills.
+  RecentTable(size_t capacity, uint64_t seed);
+
+  size_t capacity() const { return entries_.size(); }
+  size_t size() const { return size_.load(std::memory_order_acquire); }
+  bool full() const { return size() == capacity(); }
+  size_t memory_bytes() const;
+  // In order of insertion.
+  std::span<const IndexEntry> entries() const { return {entries_.data(), size()}; }
+
+  // Not when full().
+  void Insert(const IndexEntry& entry);
+  // Forgets the entries at `end` and after it, which are the last.
+  void Retract(Offset end);
+  void Clear();
+
+  // Calls visit(entry) for each entry under the key.
+  template <class Visit>
+  void ForEach(const Key& key, Visit visit) const {
+    const uint64_t hash = HashKey(key, seed_);
+    for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+      const uint64_t slot = slots_[at].load(std::memory_order_acquire);
+      if (slot == 0) return;
+      if (slot >> 32 != hash >> 32) continue;
+      const IndexEntry& entry = entries_[(slot & 0xffffffffu) - 1];
+      if (entry.key == key) visit(entry);
+    }
+  }
+
+ private:
+  std::vector<IndexEntry> entries_;
+  // The upper half of the key's hash, and the entry's number plus one; 0: free.
+  std::unique_ptr<std::atomic<uint64_t>[]> slots_;
+  size_t mask_;
+  uint64_t seed_;
+  std::atomic<size_t> size_{0};
+};
+
+}  // namespace weir::journal

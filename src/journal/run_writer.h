@@ -1,0 +1,65 @@
+// Writes a run (run_file.h), from entries in order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "io/file_system.h"
+#include "journal/filter.h"
+#include "journal/run_file.h"
+
+namespace weir::journal {
+
+// What a table of the default size holds when it is frozen: 131,072 entries and a batch of 8,192.
+// One slice then serves a flushed table, and what a merge holds twice stays small.
+constexpr size_t kSliceEntriesMax = 147'456;
+
+// Writes a run under a name ending in ".new" and gives it its own when it is complete and durable.
+// After an error only the destructor may be called. One thread; what so_far() names may be read by any.
+class RunWriter {
+ public:
+  static base::Result<std::unique_ptr<RunWriter>> Create(io::FileSystem& files,
+                                                         const std::string& directory,
+                                                         const RunRange& range,
+                                                         FilterBuilder& builder, uint64_t seed);
+  // Removes the file unless Finish() succeeded.
+  ~RunWriter();
+
+  // In order; an entry of another key than the last one's may complete a slice.
+  base::Status Add(const IndexEntry& entry);
+  // The part that is complete so far; it can be read, but is not durable.
+  const Run& so_far() const { return run_; }
+  // Completes the last slice, syncs, runs `before_name` if there is one, renames, syncs the directory.
+  base::Result<Run> Finish(const std::function<base::Status()>& before_name);
+  uint64_t bytes_written() const { return written_; }
+
+ private:
+  RunWriter(io::FileSystem& files, std::string directory, std::shared_ptr<RunFile> file,
+            FilterBuilder& builder, uint64_t seed);
+  void SealBlock();
+  base::Status SealSlice();
+  base::Status Write(std::string_view bytes);
+  base::Status WriteSections();
+
+  io::FileSystem& files_;
+  const std::string directory_;
+  const std::shared_ptr<RunFile> file_;
+  FilterBuilder& builder_;
+  const uint64_t seed_;
+  Run run_;
+  std::shared_ptr<Slice> slice_;  // being filled
+  std::vector<Key> keys_;         // of slice_, each once
+  std::vector<IndexEntry> block_;  // being filled
+  std::string blocks_;            // sealed and not written
+  uint64_t written_ = 0;
+  uint64_t synced_ = 0;
+  bool named_ = false;
+};
+
+}  // namespace weir::journal
