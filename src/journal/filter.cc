@@ -177,6 +177,7 @@ void FilterBuilder::Assign(KeyFilter* filter) const {
 KeyFilter FilterBuilder::Build(std::span<const Key> keys, uint64_t seed) {
   WEIR_CHECK(keys.size() <= peeled_.size());
   const Shape shape = ShapeFor(keys.size());
+  WEIR_CHECK(shape.positions() <= hashes_.size());
   KeyFilter filter;
   filter.segment_length_ = shape.segment_length;
   filter.first_positions_ = shape.first_positions;
