@@ -13,6 +13,8 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;  // which clang 16 does not deduce by itself
 
 bool IsPlaceholder(std::string_view segment) { return segment.starts_with('<'); }
 
