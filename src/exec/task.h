@@ -12,7 +12,7 @@ class Task {
   Task() = default;
   template <class F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Task> && std::is_invocable_v<F&>)
-  Task(F&& body)  // NOLINT(google-explicit-constructor): a lambda is a task
+  Task(F&& body)  // NOLINT(bugprone-forwarding-reference-overload): the constraint excludes Task
       : body_(std::make_unique<Holder<std::decay_t<F>>>(std::forward<F>(body))) {}
 
   explicit operator bool() const { return body_ != nullptr; }

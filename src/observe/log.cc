@@ -78,7 +78,7 @@ struct Log::State {
   std::thread writer;
 };
 
-base::Result<std::unique_ptr<Log>> Log::Open(const base::Clock& clock, LogOptions options) {
+base::Result<std::unique_ptr<Log>> Log::Open(const base::Clock& clock, const LogOptions& options) {
   std::unique_ptr<LogOutput> output;
   if (options.sink) {
     output = FunctionOutput(options.sink);

@@ -56,7 +56,8 @@ class Log {
   using Fields = std::initializer_list<LogField>;
 
   // Errors: the file cannot be opened.
-  static base::Result<std::unique_ptr<Log>> Open(const base::Clock& clock, LogOptions options);
+  static base::Result<std::unique_ptr<Log>> Open(const base::Clock& clock,
+                                                 const LogOptions& options);
   // Writes nothing; for callers that have no log.
   static Log& None();
   ~Log();

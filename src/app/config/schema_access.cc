@@ -16,7 +16,7 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;  // which clang 16 does not deduce by itself
 
-bool IsPlaceholder(std::string_view segment) { return segment.starts_with('<'); }
+bool IsCaptured(std::string_view segment) { return segment.starts_with('<'); }
 
 bool IsIndex(std::string_view segment) {
   return !segment.empty() && segment.size() <= 6 &&
@@ -145,7 +145,7 @@ Match MatchPath(const Path& pattern, const Path& path, Captures* captures) {
   if (path.size() > pattern.size()) return Match::kNo;
   captures->clear();
   for (size_t i = 0; i < path.size(); ++i) {
-    if (!IsPlaceholder(pattern[i])) {
+    if (!IsCaptured(pattern[i])) {
       if (pattern[i] != path[i]) return Match::kNo;
       continue;
     }
@@ -161,7 +161,7 @@ std::string Fill(const Key& key, const Captures& captures) {
   size_t next = 0;
   for (const std::string& segment : SplitPath(key.path)) {
     if (!out.empty()) out += '.';
-    out += IsPlaceholder(segment) ? captures.at(next++) : segment;
+    out += IsCaptured(segment) ? captures.at(next++) : segment;
   }
   return out;
 }

@@ -82,8 +82,8 @@ std::string Show(const Config& config) {
       Branch* at = &root;
       size_t next = 0;
       for (const std::string& segment : pattern) {
-        const bool placeholder = segment.starts_with('<');
-        at = &at->Child(placeholder ? captures[next++] : segment, segment == "<n>");
+        const bool captured = segment.starts_with('<');
+        at = &at->Child(captured ? captures[next++] : segment, segment == "<n>");
       }
       const std::string value = Format(key, key.field(copy, captures));
       at->value = key.secret && value != "\"\"" ? std::string(kMask) : value;

@@ -1,0 +1,65 @@
+# What can be done with this repository. Each target says what it does and what it found.
+#
+#   make run                 set up, build, serve on 127.0.0.1:8080 with ./data
+#   make build               the program: build/release/weir
+#   make test                set up, build, all tests, a summary
+#   make bench               speed against the floor (bench/), as ratios
+#   make surge               50,000 patients in 30 s and in 1 s, each report read back
+#   make crash CYCLES=25     kill -9 under load, restart, verify, again
+#   make fuzz SECONDS=60     each fuzz target in turn, for so long
+#   make check               format, clang-tidy, layers, words
+#   make asan, make tsan     all tests under AddressSanitizer and UBSan, ThreadSanitizer
+#   make clean               remove build/ (never data/)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+JOBS ?= $(shell nproc)
+CYCLES ?= 25
+# How long each fuzz target runs (make's own SECONDS, as in `make fuzz SECONDS=60`).
+FUZZ_SECONDS := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
+export WEIR_JOBS := $(JOBS)
+export WEIR_TRUTH ?= $(abspath ../shared/truth)
+
+.PHONY: run setup build test bench surge crash fuzz check asan tsan clean
+.PHONY: build-release build-asan build-tsan build-fuzz build-dev
+
+setup:
+	@scripts/setup
+
+build: build-release
+	@echo "build: build/release/weir"
+
+build-%: setup
+	@scripts/build $*
+
+run: build-release
+	@echo "run: http://127.0.0.1:8080, administration on 127.0.0.1:8081, data in ./data; Ctrl-C ends it"
+	@exec build/release/weir serve --set DataDir=./data
+
+test: build-release
+	@scripts/run-tests release
+
+bench: build-release
+	@bench/run
+
+surge: build-release
+	@scripts/surge
+
+crash: build-release
+	@tests/crash/run --cycles $(CYCLES)
+
+fuzz: build-fuzz
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+check: build-release
+	@scripts/check
+
+asan: build-asan
+	@scripts/run-tests asan
+
+tsan: build-tsan
+	@scripts/run-tests tsan
+
+clean:
+	@rm -rf build && echo "clean: build/ is gone; data/ is as it was"
