@@ -87,4 +87,12 @@ base::Result<std::string> ReadWhole(FileSystem& files, const std::string& path, 
 base::Status ReplaceWhole(FileSystem& files, const std::string& directory, const std::string& name,
                           std::string_view bytes);
 
+// Copies a file, in pieces, to `name` in `directory`, durably and as ReplaceWhole() does.
+struct CopiedFile {
+  uint64_t bytes = 0;
+  uint32_t crc32c = 0;
+};
+base::Result<CopiedFile> CopyWhole(FileSystem& files, const std::string& from,
+                                   const std::string& directory, const std::string& name);
+
 }  // namespace weir::io
