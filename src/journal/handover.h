@@ -56,7 +56,7 @@ class Handover {
 
   explicit Handover(HandoverSink* sink) : sink_(sink) {}
 
-  // Copies head and body.
+  // Copies head and body: at most kHeadBytesMax and kBodyBytesMax (format.h: 64 KiB and 16 MiB).
   void Add(const RecordHeader& header, std::string_view head, std::string_view body, Probe probe,
            uint64_t ticket);
   void Clear();  // keeps capacity

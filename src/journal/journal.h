@@ -32,12 +32,13 @@ struct Options {
   uint64_t segment_bytes = 128ull << 20;        // preallocated; 64 KiB to 4 GiB
   size_t batch_bytes_max = 4u << 20;            // bodies and heads in one group
   size_t batch_records_max = 8192;
-  size_t pending_bytes_max = 64u << 20;         // handed over and not yet taken
+  size_t pending_bytes_max = 64u << 20;         // handed over and not yet completed
   bool compress = true;                         // zstd level 1, where it pays
   uint32_t conflicts_per_key_max = 10;
   size_t recent_keys_max = 262'144;             // keys in memory before they move to disk
   std::optional<Offset> cursor_max;             // furthest task cursor: an earlier end is corruption
-  bool read_only = false;                       // verify, dump, rebuild: no thread, no lock, no repair
+  bool read_only = false;                       // dump, rebuild: no thread, no lock, no repair; without
+                                                // the index (Probe*, Find, Controls: kUnsupported)
 };
 
 // How opening found the directory; logged and shown to the operator.
@@ -112,16 +113,23 @@ class Journal {
   virtual bool WaitBeyond(Offset after, int timeout_ms) const = 0;
 
   // Records from `from` on, below durable_end(), until `records_max` or `bytes_max` is reached (at
-  // least one if there is one). kNotFound below begin(); kCorruption names the offsets.
+  // least one if there is one); replaces what the block held. kNotFound below begin(); kCorruption
+  // names the offsets.
   virtual base::Status Read(Offset from, size_t records_max, size_t bytes_max, Block* block) const = 0;
   virtual base::Result<Record> ReadOne(Offset offset) const = 0;
 
   // Durable control entries with offset >= from, at most `max`.
   virtual base::Result<std::vector<ControlEntry>> Controls(Offset from, size_t max) const = 0;
 
+  // Moves the oldest segments that end at or below `before` to `to_directory`, with a manifest that
+  // carries the chain, and returns the new begin(). Only sealed segments, and only what the dedupe
+  // and control indexes cover, so it may move fewer; what tasks have not applied is the caller's to
+  // keep out of `before`. May block for long.
+  virtual base::Result<Offset> Archive(Offset before, const std::string& to_directory) = 0;
+
   virtual Stats stats() const = 0;
   // Set once, when a write or sync failed. `on_failure` of SetFailureHandler runs once, on the
-  // journal's thread.
+  // journal's thread, or at once where it has failed already.
   virtual std::optional<base::Error> failed() const = 0;
   virtual void SetFailureHandler(std::function<void(const base::Error&)> on_failure) = 0;
 

@@ -122,6 +122,11 @@ Result<std::vector<ControlEntry>> MemoryJournal::Controls(Offset from, size_t ma
   return std::vector<ControlEntry>(first, first + static_cast<std::ptrdiff_t>(count));
 }
 
+Result<Offset> MemoryJournal::Archive(Offset before, const std::string&) {
+  BeginAt(std::min(before, durable_end()));
+  return begin();
+}
+
 journal::Stats MemoryJournal::stats() const {
   journal::Stats stats;
   stats.end = durable_end();

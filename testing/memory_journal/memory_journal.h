@@ -42,6 +42,7 @@ class MemoryJournal final : public journal::Journal {
   base::Result<journal::Record> ReadOne(journal::Offset offset) const override;
   base::Result<std::vector<journal::ControlEntry>> Controls(journal::Offset from,
                                                             size_t max) const override;
+  base::Result<journal::Offset> Archive(journal::Offset before, const std::string&) override;
   journal::Stats stats() const override;
   std::optional<base::Error> failed() const override { return std::nullopt; }
   void SetFailureHandler(std::function<void(const base::Error&)>) override {}

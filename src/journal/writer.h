@@ -1,0 +1,111 @@
+// Appends records to the newest segment and makes them durable in groups.
+//
+// A record is *appended* by Append() and *durable* when a later Commit() returned. A group is
+// written with one write and one sync; everything before it was durable when it was written, which
+// each frame says of itself (FrameHeader::group_sector) and recovery relies on.
+//
+// Threads: one, but for the counters. Memory: one group.
+// Errors: kNoSpace of MakeRoom() leaves everything as it was; any error of the others is final: no
+// call may follow it, and what became of the group, recovery decides.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "io/file_system.h"
+#include "journal/frame.h"
+#include "journal/reserve.h"
+#include "journal/segment_set.h"
+
+namespace weir::journal {
+
+struct WriterOptions {
+  size_t batch_bytes_max = 4u << 20;
+  size_t batch_records_max = 8192;
+  bool compress = true;
+};
+
+// Where to go on; recovery finds it.
+struct WriterStart {
+  std::shared_ptr<io::File>
+      file;  // of the newest segment; null where it is closed or there is none
+  uint64_t segment_bytes = 0;
+  uint64_t position = 0;
+  Offset next;
+  Digest chain;
+};
+
+struct WriterCounters {
+  std::atomic<uint64_t> syncs{0};
+  std::atomic<uint64_t> records{0};
+  std::atomic<uint64_t> bytes_written{0};
+  std::atomic<uint64_t> sync_ns_total{0};
+};
+
+class Writer {
+ public:
+  Writer(io::FileSystem& files, const base::Clock& clock, std::string directory,
+         SegmentSet& segments, Reserve& reserve, const WriterOptions& options, WriterStart start);
+
+  enum class Room {
+    kYes,
+    kGroupFull,  // Commit(), and ask again
+    kNoSpace,    // no room for the segment that this record needs
+  };
+  // Whether the record may be appended now. Begins a new segment where it must.
+  base::Result<Room> MakeRoom(size_t head_bytes, size_t body_bytes);
+  // Only after kYes for these sizes. Keeps the views until Commit().
+  Offset Append(const RecordHeader& header, std::string_view head, std::string_view body);
+  // Writes and syncs what was appended. Nothing to do without records.
+  base::Status Commit();
+  // Marks the end as an orderly one. Only after Commit().
+  base::Status Seal();
+
+  bool pending() const { return durable_ != next_; }
+  Offset next() const { return next_; }
+  Offset durable() const { return durable_; }
+  const Digest& chain() const { return chain_; }  // at next(), once committed
+  // How much of the newest segment is used, and its size: when to make the next one ready.
+  uint64_t position() const { return position_; }
+  uint64_t segment_bytes() const { return segment_bytes_; }
+  const WriterCounters& counters() const { return counters_; }
+
+  // No group written with these options is longer.
+  static uint64_t GroupBytesMax(const WriterOptions& options);
+  // What every segment of this size keeps free for a seal, its index and its footer.
+  static uint64_t ClosingBytes(uint64_t segment_bytes);
+
+ private:
+  FrameHeader At(FrameType type) const;  // the next frame of the group
+  void FinishFrame();
+  base::Status WriteGroup();
+  base::Status Close();
+  base::Status Begin(uint64_t frame_bytes);  // kNoSpace: not begun
+  base::Status Name(io::File& file, const SegmentHeader& header);
+
+  io::FileSystem& files_;
+  const base::Clock& clock_;
+  const std::string directory_;
+  SegmentSet& segments_;
+  Reserve& reserve_;
+  const WriterOptions options_;
+  FrameBuilder builder_;
+
+  std::shared_ptr<io::File> file_;
+  uint64_t segment_bytes_ = 0;
+  uint64_t position_ = 0;  // where the group begins
+  uint64_t last_indexed_ = 0;
+  Offset next_;
+  Offset durable_;
+  Digest chain_;
+  std::string group_;  // its finished frames
+  size_t group_records_ = 0;
+  std::vector<IndexEntry> group_index_;
+  WriterCounters counters_;
+};
+
+}  // namespace weir::journal
