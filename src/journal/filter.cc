@@ -114,7 +114,8 @@ base::Result<KeyFilter> KeyFilter::Parse(std::string_view bytes) {
   }
   filter.segment_length_ = shape.segment_length;
   filter.first_positions_ = shape.first_positions;
-  filter.fingerprints_.assign(reader.rest().begin(), reader.rest().end());
+  filter.fingerprints_ = PageMemory(reader.rest().size());
+  std::copy(reader.rest().begin(), reader.rest().end(), filter.fingerprints_.data());
   return filter;
 }
 
@@ -184,7 +185,7 @@ KeyFilter FilterBuilder::Build(std::span<const Key> keys, uint64_t seed) {
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     filter.seed_ = seed + static_cast<uint64_t>(attempt) * 0x9e3779b97f4a7c15u;
     if (!Peel(keys, filter)) continue;
-    filter.fingerprints_.assign(FingerprintBytes(shape), 0);
+    filter.fingerprints_ = PageMemory(FingerprintBytes(shape));
     Assign(&filter);
     return filter;
   }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "journal/page_memory.h"
 #include "journal/record.h"
 
 namespace weir::journal {
@@ -34,19 +35,15 @@ struct FilterView {
   bool MayContain(const Key& key) const;
 };
 
-// Immutable.
+// Immutable; moved, not copied.
 class KeyFilter {
  public:
   KeyFilter() = default;  // "maybe" to everything
-  KeyFilter(const KeyFilter&) = delete;
-  KeyFilter& operator=(const KeyFilter&) = delete;
-  KeyFilter(KeyFilter&&) = default;
-  KeyFilter& operator=(KeyFilter&&) = default;
 
   // Valid as long as this filter, also after a move.
   FilterView view() const;
   bool MayContain(const Key& key) const { return view().MayContain(key); }
-  size_t memory_bytes() const { return fingerprints_.capacity(); }
+  size_t memory_bytes() const { return fingerprints_.size(); }
 
   void AppendTo(std::string& out) const;
   // All of `bytes`, as AppendTo() wrote them. kCorruption: no filter is stored like this.
@@ -57,7 +54,7 @@ class KeyFilter {
   uint64_t seed_ = 0;
   uint32_t segment_length_ = 0;
   uint32_t first_positions_ = 0;
-  std::vector<char> fingerprints_;
+  PageMemory fingerprints_;
 };
 
 // Builds filters, one after the other, in memory that it holds from the start: 34 bytes for each of

@@ -129,7 +129,8 @@ base::Status KeyIndex::Impl::Replay(const RecordView& record) {
                 "raise batch_records_max, now " + std::to_string(options_.batch_records_max));
   }
   active_->Insert(IndexEntry::Of(record.key, record.sha256, record.offset,
-                                 (record.flags & kConflicting) != 0));
+                                 (record.flags & kConflicting) != 0),
+                  active_->Hash(record.key));
   return {};
 }
 
@@ -154,8 +155,9 @@ Admitted KeyIndex::Impl::Admit(const Key& key, const Digest& sha256, const Probe
   const auto see_entry = [&](const IndexEntry& entry) {
     see(entry.sha256, entry.offset(), entry.conflicting());
   };
-  active_->ForEach(key, see_entry);
-  frozen_->ForEach(key, see_entry);
+  const uint64_t hash = active_->Hash(key);
+  active_->ForEach(key, hash, see_entry);
+  frozen_->ForEach(key, hash, see_entry);
   for (const KnownBody& body : probe.bodies) {
     // From memory_begin_ on the tables hold everything, and have been asked.
     if (body.offset < memory_begin_) see(body.sha256, body.offset, body.conflicting);
@@ -165,7 +167,7 @@ Admitted KeyIndex::Impl::Admit(const Key& key, const Digest& sha256, const Probe
     return {Verdict::kConflictLimit, first};
   }
   if (active_->full()) return {Verdict::kIndexFull, next};
-  active_->Insert(IndexEntry::Of(key, sha256, next, bodies > 0));
+  active_->Insert(IndexEntry::Of(key, sha256, next, bodies > 0), hash);
   return {bodies > 0 ? Verdict::kAppendConflicting : Verdict::kAppend, next};
 }
 
@@ -232,8 +234,9 @@ base::Result<std::vector<KnownBody>> KeyIndex::Impl::Find(const Key& key) const 
     const auto take = [&](const IndexEntry& entry) {
       if (entry.offset() < end) bodies.push_back(entry.body());
     };
-    active_->ForEach(key, take);
-    frozen_->ForEach(key, take);
+    const uint64_t hash = active_->Hash(key);
+    active_->ForEach(key, hash, take);
+    frozen_->ForEach(key, hash, take);
   }
   WEIR_RETURN_IF_ERROR(FindInRuns(*store_->Get(), key, &bodies));
   return bodies;
@@ -275,6 +278,8 @@ KeyIndex::Stats KeyIndex::Impl::stats() const {
   stats.merges = store.merges;
   stats.bytes_written = store.bytes_written;
   stats.moved_aside = store.moved_aside;
+  const Lock lock(mutex_);
+  stats.busy = flush_ || merge_wanted_;
   return stats;
 }
 

@@ -98,6 +98,7 @@ class KeyIndex final : public Admission {
     uint64_t merges = 0;
     uint64_t bytes_written = 0;
     uint64_t moved_aside = 0;        // damaged runs, since Open
+    bool busy = false;               // a table is being written, or runs are being merged
   };
 
   static base::Result<std::unique_ptr<KeyIndex>> Open(io::FileSystem& files,

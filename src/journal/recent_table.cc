@@ -19,11 +19,10 @@ size_t RecentTable::memory_bytes() const {
   return entries_.size() * sizeof(IndexEntry) + (mask_ + 1) * sizeof(slots_[0]);
 }
 
-void RecentTable::Insert(const IndexEntry& entry) {
+void RecentTable::Insert(const IndexEntry& entry, uint64_t hash) {
   const size_t number = size();
   WEIR_CHECK(number < entries_.size());
   entries_[number] = entry;
-  const uint64_t hash = HashKey(entry.key, seed_);
   size_t at = hash & mask_;
   while (slots_[at].load(std::memory_order_relaxed) != 0) at = (at + 1) & mask_;
   slots_[at].store((hash >> 32) << 32 | (number + 1), std::memory_order_release);
@@ -34,7 +33,7 @@ void RecentTable::Retract(Offset end) {
   size_t number = size();
   while (number > 0 && entries_[number - 1].offset() >= end) {
     // The newest entry's slot was the last to be taken, so no other look-up passes over it.
-    size_t at = HashKey(entries_[number - 1].key, seed_) & mask_;
+    size_t at = Hash(entries_[number - 1].key) & mask_;
     while ((slots_[at].load(std::memory_order_relaxed) & 0xffffffffu) != number) {
       at = (at + 1) & mask_;
     }

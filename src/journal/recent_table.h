@@ -29,16 +29,18 @@ class RecentTable {
   // In order of insertion.
   std::span<const IndexEntry> entries() const { return {entries_.data(), size()}; }
 
-  // Not when full().
-  void Insert(const IndexEntry& entry);
+  // Of a key, under the seed: the same for all tables of one seed.
+  uint64_t Hash(const Key& key) const { return HashKey(key, seed_); }
+
+  // Not when full(). `hash` is Hash(entry.key).
+  void Insert(const IndexEntry& entry, uint64_t hash);
   // Forgets the entries at `end` and after it, which are the last.
   void Retract(Offset end);
   void Clear();
 
-  // Calls visit(entry) for each entry under the key.
+  // Calls visit(entry) for each entry under the key, whose Hash() is `hash`.
   template <class Visit>
-  void ForEach(const Key& key, Visit visit) const {
-    const uint64_t hash = HashKey(key, seed_);
+  void ForEach(const Key& key, uint64_t hash, Visit visit) const {
     for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
       const uint64_t slot = slots_[at].load(std::memory_order_acquire);
       if (slot == 0) return;

@@ -14,14 +14,14 @@ constexpr size_t kReadBlocks = 8;
 base::Result<std::unique_ptr<RunMerge>> RunMerge::Begin(io::FileSystem& files,
                                                         const std::string& directory,
                                                         std::vector<Run> inputs,
-                                                        FilterBuilder& builder, uint64_t seed) {
+                                                        RunWriterMemory& memory, uint64_t seed) {
   WEIR_CHECK(inputs.size() > 1);
   for (size_t i = 1; i < inputs.size(); ++i) {
     WEIR_CHECK(inputs[i - 1].file->range().end == inputs[i].file->range().begin);
   }
   const RunRange& last = inputs.back().file->range();
   const RunRange range{inputs.front().file->range().begin, last.end, last.chain};
-  WEIR_ASSIGN_OR_RETURN(auto writer, RunWriter::Create(files, directory, range, builder, seed));
+  WEIR_ASSIGN_OR_RETURN(auto writer, RunWriter::Create(files, directory, range, memory, seed));
   return std::unique_ptr<RunMerge>(new RunMerge(std::move(inputs), std::move(writer)));
 }
 

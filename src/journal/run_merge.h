@@ -21,7 +21,7 @@ class RunMerge {
   static base::Result<std::unique_ptr<RunMerge>> Begin(io::FileSystem& files,
                                                        const std::string& directory,
                                                        std::vector<Run> inputs,
-                                                       FilterBuilder& builder, uint64_t seed);
+                                                       RunWriterMemory& memory, uint64_t seed);
 
   struct Progress {
     bool done = false;          // every entry is written: call Finish()

@@ -4,21 +4,33 @@
 #include <atomic>
 
 namespace weir::journal {
+namespace {
+
+constexpr double kPrefixes = 18446744073709551616.0;  // 2^64
+
+}  // namespace
 
 RunSet::RunSet(const RunRange& covered, std::vector<Run> runs)
     : covered_(covered), runs_(std::move(runs)) {
   for (const Run& run : runs_) {
+    Range range{firsts_.size(), 0, 0};
     for (const auto& slice : run.slices) {
       firsts_.push_back(KeyPrefix(slice->first));
       filters_.push_back(slice->filter.view());
     }
-    ends_.push_back(firsts_.size());
+    range.end = firsts_.size();
+    if (range.begin < range.end) {
+      const double prefixes = kPrefixes - static_cast<double>(firsts_[range.begin]);
+      range.slices_per_prefix =
+          static_cast<double>(range.end - range.begin) / std::max(prefixes, 1.0);
+    }
+    ranges_.push_back(range);
   }
 }
 
 size_t RunSet::memory_bytes() const {
   size_t bytes = sizeof(RunSet) + runs_.capacity() * sizeof(Run) +
-                 ends_.capacity() * sizeof(size_t) + firsts_.capacity() * sizeof(uint64_t) +
+                 ranges_.capacity() * sizeof(Range) + firsts_.capacity() * sizeof(uint64_t) +
                  filters_.capacity() * sizeof(FilterView);
   for (const Run& run : runs_) {
     bytes += sizeof(RunFile) + run.slices.capacity() * sizeof(run.slices[0]);
@@ -32,18 +44,20 @@ size_t RunSet::memory_bytes() const {
 template <class Visit>
 bool RunSet::AnySlice(const Key& key, Visit visit) const {
   const uint64_t prefix = KeyPrefix(key);
-  size_t begin = 0;
-  for (size_t run = 0; run < ends_.size(); begin = ends_[run++]) {
-    const auto first = firsts_.begin() + static_cast<ptrdiff_t>(begin);
-    const auto last = firsts_.begin() + static_cast<ptrdiff_t>(ends_[run]);
-    auto slice = last - first == 1 ? last : std::upper_bound(first, last, prefix);
-    // The last slice that begins at or before the key; and, where its first key shares the prefix, the
-    // ones before it too.
-    while (slice != first) {
-      --slice;
-      const auto number = static_cast<size_t>(slice - firsts_.begin());
-      if (filters_[number].MayContain(key) && visit(run, number - begin)) return true;
-      if (*slice != prefix) break;
+  for (size_t run = 0; run < ranges_.size(); ++run) {
+    const auto& [begin, end, slices_per_prefix] = ranges_[run];
+    if (begin == end || prefix < firsts_[begin]) continue;
+    // The last slice that begins at or before the key. Keys are uniform, so the guess is nearly always
+    // right, and unlike a binary search it costs no mispredicted branch.
+    const double from_first = static_cast<double>(prefix - firsts_[begin]);
+    size_t slice = begin + std::min(static_cast<size_t>(from_first * slices_per_prefix),
+                                    end - begin - 1);
+    while (firsts_[slice] > prefix) --slice;
+    while (slice + 1 < end && firsts_[slice + 1] <= prefix) ++slice;
+    for (;; --slice) {
+      if (filters_[slice].MayContain(key) && visit(run, slice - begin)) return true;
+      // Where its first key has the same prefix, the key may be in the slice before it.
+      if (slice == begin || firsts_[slice] != prefix) break;
     }
   }
   return false;

@@ -38,7 +38,12 @@ class RunSet {
   // Of all slices of all runs, side by side, so that a look-up touches little: first keys and filters.
   std::vector<uint64_t> firsts_;
   std::vector<FilterView> filters_;
-  std::vector<size_t> ends_;  // by run: the end of its slices in the two above
+  struct Range {
+    size_t begin;  // of the run's slices in the two above
+    size_t end;
+    double slices_per_prefix;  // slices divided by the prefixes from the first one on
+  };
+  std::vector<Range> ranges_;  // by run
 };
 
 // In order of offset, each offset once.

@@ -52,6 +52,8 @@ RunStore::RunStore(io::FileSystem& files, std::string directory, size_t table_en
       table_entries_(table_entries),
       seed_(seed),
       builder_(kSliceEntriesMax),
+      flush_memory_(builder_),
+      merge_memory_(builder_),
       order_(table_entries_max) {}
 
 base::Status RunStore::OpenRuns() {
@@ -121,7 +123,7 @@ base::Status RunStore::Flush(std::span<const IndexEntry> entries, const RunRange
     return a.prefix != b.prefix ? a.prefix < b.prefix : entries[a.entry] < entries[b.entry];
   });
   WEIR_ASSIGN_OR_RETURN(auto writer,
-                        RunWriter::Create(files_, directory_, range, builder_, seed_++));
+                        RunWriter::Create(files_, directory_, range, flush_memory_, seed_++));
   for (auto it = order_.begin(); it != end; ++it) {
     WEIR_RETURN_IF_ERROR(writer->Add(entries[it->entry]));
   }
@@ -170,7 +172,7 @@ base::Result<bool> RunStore::BeginMerge() {
   const auto first = runs_.begin() + static_cast<ptrdiff_t>(begin);
   const auto last = runs_.begin() + static_cast<ptrdiff_t>(end);
   WEIR_ASSIGN_OR_RETURN(
-      merge_, RunMerge::Begin(files_, directory_, std::vector<Run>(first, last), builder_,
+      merge_, RunMerge::Begin(files_, directory_, std::vector<Run>(first, last), merge_memory_,
                               seed_++));
   runs_.erase(first, last);
   merge_at_ = begin;

@@ -83,6 +83,8 @@ class RunStore {
   const size_t table_entries_;
   uint64_t seed_;  // of the next run's filters
   FilterBuilder builder_;
+  RunWriterMemory flush_memory_;
+  RunWriterMemory merge_memory_;
   struct Sorted {
     uint64_t prefix;
     uint32_t entry;

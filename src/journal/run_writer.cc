@@ -1,7 +1,5 @@
 #include "journal/run_writer.h"
 
-#include <algorithm>
-
 #include "base/check.h"
 #include "base/crc32c.h"
 
@@ -16,29 +14,34 @@ std::string UnfinishedPath(const RunFile& file) { return file.path() + ".new"; }
 
 }  // namespace
 
+RunWriterMemory::RunWriterMemory(FilterBuilder& shared_builder)
+    : builder(shared_builder), keys(kSliceEntriesMax), block(kRunBlockEntriesMax) {
+  blocks.resize(kWriteBytes + kRunBlockBytes);
+}
+
 base::Result<std::unique_ptr<RunWriter>> RunWriter::Create(io::FileSystem& files,
                                                            const std::string& directory,
                                                            const RunRange& range,
-                                                           FilterBuilder& builder, uint64_t seed) {
+                                                           RunWriterMemory& memory, uint64_t seed) {
   const std::string path = io::JoinPath(directory, RunName(range));
   WEIR_ASSIGN_OR_RETURN(auto file, files.Open(path + ".new", io::OpenMode::kCreate));
   WEIR_RETURN_IF_ERROR(file->Truncate(0));
   auto run_file = std::make_shared<RunFile>(std::move(file), path, range);
   return std::unique_ptr<RunWriter>(
-      new RunWriter(files, directory, std::move(run_file), builder, seed));
+      new RunWriter(files, directory, std::move(run_file), memory, seed));
 }
 
 RunWriter::RunWriter(io::FileSystem& files, std::string directory, std::shared_ptr<RunFile> file,
-                     FilterBuilder& builder, uint64_t seed)
+                     RunWriterMemory& memory, uint64_t seed)
     : files_(files),
       directory_(std::move(directory)),
       file_(std::move(file)),
-      builder_(builder),
+      memory_(memory),
       seed_(seed) {
   run_.file = file_;
-  block_.reserve(kRunBlockEntriesMax);
-  blocks_.reserve(kWriteBytes);
-  keys_.reserve(std::min<uint64_t>(kSliceEntriesMax, file_->range().end - file_->range().begin));
+  memory_.keys.clear();
+  memory_.block.clear();
+  memory_.blocks.clear();
 }
 
 RunWriter::~RunWriter() {
@@ -49,37 +52,37 @@ RunWriter::~RunWriter() {
 base::Status RunWriter::Add(const IndexEntry& entry) {
   const bool new_key = !slice_ || slice_->last != entry.key;
   if (slice_ && new_key && slice_->entries >= kSliceEntriesMax) WEIR_RETURN_IF_ERROR(SealSlice());
-  if (block_.size() == kRunBlockEntriesMax) SealBlock();
-  if (blocks_.size() >= kWriteBytes) {
-    WEIR_RETURN_IF_ERROR(Write(blocks_));
-    blocks_.clear();
+  if (memory_.block.size() == kRunBlockEntriesMax) SealBlock();
+  if (memory_.blocks.size() >= kWriteBytes) {
+    WEIR_RETURN_IF_ERROR(Write(memory_.blocks));
+    memory_.blocks.clear();
   }
   if (!slice_) {
     slice_ = std::make_shared<Slice>();
     slice_->first = entry.key;
     slice_->block_begin = run_.blocks;
   }
-  if (new_key) keys_.push_back(entry.key);
+  if (new_key) memory_.keys.push_back(entry.key);
   slice_->last = entry.key;
   ++slice_->entries;
-  block_.push_back(entry);
+  memory_.block.push_back(entry);
   return {};
 }
 
 void RunWriter::SealBlock() {
-  slice_->fences.push_back(Fence(block_.front().key));
-  AppendBlock(blocks_, run_.blocks, block_);
+  slice_->fences.push_back(Fence(memory_.block.front().key));
+  AppendBlock(memory_.blocks, run_.blocks, memory_.block);
   ++run_.blocks;
-  block_.clear();
+  memory_.block.clear();
 }
 
 base::Status RunWriter::SealSlice() {
   SealBlock();
-  WEIR_RETURN_IF_ERROR(Write(blocks_));
-  blocks_.clear();
-  slice_->filter = builder_.Build(keys_, seed_ + run_.slices.size());
+  WEIR_RETURN_IF_ERROR(Write(memory_.blocks));
+  memory_.blocks.clear();
+  slice_->filter = memory_.builder.Build(memory_.keys, seed_ + run_.slices.size());
   slice_->fences.shrink_to_fit();
-  keys_.clear();
+  memory_.keys.clear();
   run_.entries += slice_->entries;
   run_.slices.push_back(std::move(slice_));
   slice_.reset();

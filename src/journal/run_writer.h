@@ -20,6 +20,16 @@ namespace weir::journal {
 // One slice then serves a flushed table, and what a merge holds twice stays small.
 constexpr size_t kSliceEntriesMax = 147'456;
 
+// What writing a run needs of memory, held from the start so that the process does not grow while it
+// writes. One writer at a time; the builder may be shared by all writers of one thread.
+struct RunWriterMemory {
+  explicit RunWriterMemory(FilterBuilder& shared_builder);
+  FilterBuilder& builder;
+  std::vector<Key> keys;           // of the slice being filled, each once
+  std::vector<IndexEntry> block;   // being filled
+  std::string blocks;              // sealed and not written
+};
+
 // Writes a run under a name ending in ".new" and gives it its own when it is complete and durable.
 // After an error only the destructor may be called. One thread; what so_far() names may be read by any.
 class RunWriter {
@@ -27,7 +37,7 @@ class RunWriter {
   static base::Result<std::unique_ptr<RunWriter>> Create(io::FileSystem& files,
                                                          const std::string& directory,
                                                          const RunRange& range,
-                                                         FilterBuilder& builder, uint64_t seed);
+                                                         RunWriterMemory& memory, uint64_t seed);
   // Removes the file unless Finish() succeeded.
   ~RunWriter();
 
@@ -41,7 +51,7 @@ class RunWriter {
 
  private:
   RunWriter(io::FileSystem& files, std::string directory, std::shared_ptr<RunFile> file,
-            FilterBuilder& builder, uint64_t seed);
+            RunWriterMemory& memory, uint64_t seed);
   void SealBlock();
   base::Status SealSlice();
   base::Status Write(std::string_view bytes);
@@ -50,13 +60,10 @@ class RunWriter {
   io::FileSystem& files_;
   const std::string directory_;
   const std::shared_ptr<RunFile> file_;
-  FilterBuilder& builder_;
+  RunWriterMemory& memory_;
   const uint64_t seed_;
   Run run_;
   std::shared_ptr<Slice> slice_;  // being filled
-  std::vector<Key> keys_;         // of slice_, each once
-  std::vector<IndexEntry> block_;  // being filled
-  std::string blocks_;            // sealed and not written
   uint64_t written_ = 0;
   uint64_t synced_ = 0;
   bool named_ = false;
