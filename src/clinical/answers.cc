@@ -190,8 +190,11 @@ class AnswerReader {
         given->form = Form::kNull;
         json_.Literal();
         break;
-      case Kind::kObject: ReadStructure(given); break;
-      default: json_.Skip();
+      case Kind::kObject:
+        ReadStructure(given);
+        break;
+      default:
+        json_.Skip();
     }
     given->raw = {from, static_cast<size_t>(json_.at() - from)};
   }
@@ -213,7 +216,7 @@ class AnswerReader {
     while (json_.NextMember(&key)) {
       const std::string_view name = key.raw;
       if (name == "code" || name == "system" || name == "display" || name == "unit") {
-        std::string_view& field = name == "code"     ? given->text
+        std::string_view& field = name == "code"      ? given->text
                                   : name == "system"  ? given->system
                                   : name == "display" ? given->display
                                                       : given->unit;

@@ -1,4 +1,5 @@
-// The answers in a report's data, as they were given: nothing is judged here but what each form says.
+// The answers in a report's data, as they were given: nothing is judged here but what each form
+// says.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,19 @@
 namespace weir::clinical {
 
 enum class Form : uint8_t {
-  kNull, kBoolean, kNumber, kText, kCoding, kQuantity, kDate, kDateTime, kTime, kUri, kReference,
-  kAttachment, kOther
+  kNull,
+  kBoolean,
+  kNumber,
+  kText,
+  kCoding,
+  kQuantity,
+  kDate,
+  kDateTime,
+  kTime,
+  kUri,
+  kReference,
+  kAttachment,
+  kOther
 };
 
 // One answer. Views point into the data, or into Answers for what had to be unescaped.
@@ -26,7 +38,7 @@ struct Given {
   std::string_view raw;          // the JSON value
   std::string_view text;         // the text; the code of a coding; the UCUM code of a quantity
   std::string_view system, display;
-  std::string_view unit;         // of a quantity, as people write it
+  std::string_view unit;  // of a quantity, as people write it
 };
 
 // One link id with its answers, as often as it was sent.

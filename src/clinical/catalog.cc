@@ -141,7 +141,8 @@ Result<std::shared_ptr<const Catalog>> Catalog::Load(const std::string& director
   for (const fs::path& path : rules) {
     const std::string name = path.filename().string();
     const fs::path partner =
-        path.parent_path() / (name.substr(0, name.size() - std::string_view(".rules.yaml").size()) + ".json");
+        path.parent_path() /
+        (name.substr(0, name.size() - std::string_view(".rules.yaml").size()) + ".json");
     if (!std::binary_search(questionnaires.begin(), questionnaires.end(), partner)) {
       return Fail(ErrorCode::kNotFound,
                   name + ": there is no " + partner.filename().string() + " beside it");

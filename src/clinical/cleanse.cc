@@ -2,23 +2,12 @@
 
 #include <cmath>
 
+#include "clinical/cleanse_choice.h"
 #include "clinical/text.h"
 #include "clinical/units.h"
 
 namespace weir::clinical {
 namespace {
-
-constexpr std::string_view kNames[] = {
-    "trimmed",           "spaces-replaced",  "code-from-score",     "code-from-text",
-    "code-case",         "number-from-text", "decimal-comma",       "boolean-from-text",
-    "boolean-from-number", "unit-converted", "unit-assumed",        "unit-unknown",
-    "unknown-code",      "ambiguous-text",   "system-differs",      "display-differs",
-    "out-of-range",      "not-integer",      "wrong-type",          "unreadable",
-    "line-break",        "uri-invalid",      "time-implausible",    "total-differs",
-    "duplicate-item",    "too-many-answers", "not-answerable",      "unknown-item",
-    "unanswered-required", "unknown-instrument", "free-text",       "malformed",
-    "unsupported-resource", "answers-cut"};
-static_assert(std::size(kNames) == kRules);
 
 class Cleaner {
  public:
@@ -27,21 +16,38 @@ class Cleaner {
 
   Cleaned Run() {
     switch (item_.type) {
-      case ItemType::kChoice: Choice(); break;
-      case ItemType::kBoolean: Boolean(); break;
+      case ItemType::kChoice:
+        CleanChoice(item_, detail_, given_, for_record_, &out_);
+        break;
+      case ItemType::kBoolean:
+        Boolean();
+        break;
       case ItemType::kInteger:
       case ItemType::kDecimal:
-      case ItemType::kQuantity: Number(); break;
+      case ItemType::kQuantity:
+        Number();
+        break;
       case ItemType::kDate:
       case ItemType::kDateTime:
-      case ItemType::kTime: Time(); break;
+      case ItemType::kTime:
+        Time();
+        break;
       case ItemType::kString:
-      case ItemType::kText: FreeText(); break;
-      case ItemType::kUrl: Url(); break;
-      case ItemType::kAttachment: Expect(given_.form == Form::kAttachment); break;
-      case ItemType::kReference: Reference(); break;
+      case ItemType::kText:
+        FreeText();
+        break;
+      case ItemType::kUrl:
+        Url();
+        break;
+      case ItemType::kAttachment:
+        Expect(given_.form == Form::kAttachment);
+        break;
+      case ItemType::kReference:
+        Reference();
+        break;
       case ItemType::kGroup:
-      case ItemType::kDisplay: break;  // never in items()
+      case ItemType::kDisplay:
+        break;  // never in items()
     }
     if (item_.type != ItemType::kChoice && item_.type != ItemType::kBoolean) AmongOptions();
     if (out_.option != nullptr) out_.score = out_.option->score;
@@ -58,163 +64,6 @@ class Cleaner {
     if (!for_record_) return;
     out_.has_text = true;
     out_.text = text;
-  }
-
-  void Choice() {
-    switch (given_.form) {
-      case Form::kCoding: return Coding();
-      case Form::kText: return ChoiceText(given_.text);
-      case Form::kNumber: return ChoiceNumber();
-      case Form::kDate:
-      case Form::kDateTime:
-      case Form::kTime:
-      case Form::kUri: return ChoiceText(given_.text);
-      case Form::kReference: return ChoiceText(given_.text);
-      case Form::kBoolean:
-        Add(Rule::kWrongType);
-        out_.compared = given_.boolean ? 1 : 0;
-        return;
-      default:
-        Add(Rule::kWrongType);
-        out_.compared = given_.number;
-    }
-  }
-
-  // The option with this code; of several under different systems, the one of the system given.
-  const AnswerOption* ByCode(std::string_view code, std::string_view system) {
-    const AnswerOption* found = nullptr;
-    bool same_system = false;
-    for (size_t i = 0; i < item_.options.size(); ++i) {
-      if (item_.options[i].code != code) continue;
-      const std::string& known = detail_.systems[i];
-      const bool same = system.empty() || known.empty() || system == known;
-      if (found != nullptr && (same_system || !same)) continue;
-      found = &item_.options[i];
-      same_system = same;
-    }
-    if (found != nullptr && !same_system) Add(Rule::kSystemDiffers);
-    return found;
-  }
-
-  void Coding() {
-    const std::string_view code = given_.text;
-    if (code.empty()) return ChoiceText(given_.display);
-    if (item_.options.empty()) {  // a value set kept elsewhere: any code will do
-      out_.code = code;
-      return;
-    }
-    out_.option = ByCode(code, given_.system);
-    if (out_.option == nullptr && FindCodeLoosely(code)) return;
-    if (out_.option == nullptr) {
-      Add(Rule::kUnknownCode);
-      out_.code = code;
-      if (!given_.display.empty() && ByDisplay(given_.display)) Add(Rule::kCodeFromText);
-      return;
-    }
-    if (for_record_ && !given_.display.empty() && !out_.option->display.empty() &&
-        given_.display != out_.option->display &&
-        Fold(given_.display) != Fold(out_.option->display)) {
-      Add(Rule::kDisplayDiffers);
-      KeepText(given_.display);
-    }
-  }
-
-  // The code, but for white space around it or the case of its letters.
-  bool FindCodeLoosely(std::string_view text) {
-    const std::string_view trimmed = Trim(text);
-    if (trimmed.size() != text.size()) {
-      out_.option = ByCode(trimmed, given_.system);
-      if (out_.option != nullptr) {
-        Add(Rule::kTrimmed);
-        return true;
-      }
-    }
-    const AnswerOption* only = nullptr;
-    for (const AnswerOption& option : item_.options) {
-      if (!EqualsIgnoringCase(option.code, trimmed)) continue;
-      if (only != nullptr) return false;
-      only = &option;
-    }
-    if (only == nullptr) return false;
-    out_.option = only;
-    Add(Rule::kCodeCase);
-    if (trimmed.size() != text.size()) Add(Rule::kTrimmed);
-    return true;
-  }
-
-  bool ByDisplay(std::string_view text) {
-    const std::string folded = Fold(text);
-    if (folded.empty()) return false;
-    const AnswerOption* only = nullptr;
-    for (size_t i = 0; i < item_.options.size(); ++i) {
-      if (detail_.folded[i] != folded) continue;
-      if (only != nullptr) {
-        Add(Rule::kAmbiguousText);
-        return false;
-      }
-      only = &item_.options[i];
-    }
-    out_.option = only;
-    return only != nullptr;
-  }
-
-  void ChoiceText(std::string_view text) {
-    if (!item_.options.empty()) {
-      out_.option = ByCode(text, given_.system);
-      if (out_.option != nullptr || FindCodeLoosely(text)) return;
-      const bool trimmed = Trim(text).size() != text.size();
-      if (ByDisplay(text)) {
-        Add(Rule::kCodeFromText);
-        if (trimmed) Add(Rule::kTrimmed);
-        KeepText(Trim(text));
-        return;
-      }
-      const auto number = ReadNumber(text);
-      if (number && number->rest.empty() && HasScores()) {
-        Add(Rule::kNumberFromText);
-        if (number->decimal_comma) Add(Rule::kDecimalComma);
-        return ByScore(number->value);
-      }
-      if (!detail_.open && !out_.rules.Has(Rule::kAmbiguousText)) Add(Rule::kUnknownCode);
-    }
-    PlainText(text);
-  }
-
-  bool HasScores() const {
-    for (const AnswerOption& option : item_.options) {
-      if (option.score) return true;
-    }
-    return false;
-  }
-
-  void ChoiceNumber() {
-    if (!given_.number) return Add(Rule::kUnreadable);
-    if (item_.options.empty() || HasScores()) return ByScore(*given_.number);
-    // Without scores a number can only be a code.
-    out_.number = given_.number;
-    out_.option = ByCode(given_.raw, {});
-    if (out_.option == nullptr) Add(Rule::kUnknownCode);
-  }
-
-  void ByScore(double number) {
-    out_.number = number;
-    out_.compared = number;
-    if (item_.options.empty()) return;
-    const AnswerOption* found = nullptr;
-    bool several = false;
-    for (const AnswerOption& option : item_.options) {
-      if (!option.score || *option.score != number) continue;
-      several = found != nullptr;
-      if (several) break;
-      found = &option;
-    }
-    if (found == nullptr) return Add(Rule::kOutOfRange);
-    if (several) {  // which answer it was cannot be told, but its score can
-      out_.score = number;
-      return;
-    }
-    out_.option = found;
-    Add(Rule::kCodeFromScore);
   }
 
   void Boolean() {
@@ -240,7 +89,9 @@ class Cleaner {
     out_.number = *value ? 1 : 0;
     out_.compared = out_.number;
     out_.code = *value ? "true" : "false";
-    if (!item_.options.empty()) out_.option = ByCode(out_.code, {});
+    for (const AnswerOption& option : item_.options) {
+      if (option.code == out_.code) out_.option = &option;
+    }
   }
 
   void Number() {
@@ -249,7 +100,8 @@ class Cleaner {
         if (!given_.number) return Add(Rule::kUnreadable);
         if (item_.type == ItemType::kQuantity && !item_.unit.empty()) Add(Rule::kUnitAssumed);
         return TakeNumber(*given_.number);
-      case Form::kText: return NumberText();
+      case Form::kText:
+        return NumberText();
       case Form::kQuantity: {
         Expect(item_.type == ItemType::kQuantity);
         if (!given_.number) return Add(Rule::kUnreadable);
@@ -262,7 +114,8 @@ class Cleaner {
         Add(Rule::kWrongType);
         out_.compared = given_.boolean ? 1 : 0;
         return;
-      default: Add(Rule::kWrongType);
+      default:
+        Add(Rule::kWrongType);
     }
   }
 
@@ -310,11 +163,19 @@ class Cleaner {
   void Time() {
     const std::string_view text = Trim(given_.text);
     switch (given_.form) {
-      case Form::kText: break;
-      case Form::kDate: Expect(item_.type != ItemType::kTime); break;
-      case Form::kDateTime: Expect(item_.type == ItemType::kDateTime); break;
-      case Form::kTime: Expect(item_.type == ItemType::kTime); break;
-      default: return Add(Rule::kWrongType);
+      case Form::kText:
+        break;
+      case Form::kDate:
+        Expect(item_.type != ItemType::kTime);
+        break;
+      case Form::kDateTime:
+        Expect(item_.type == ItemType::kDateTime);
+        break;
+      case Form::kTime:
+        Expect(item_.type == ItemType::kTime);
+        break;
+      default:
+        return Add(Rule::kWrongType);
     }
     if (text.size() != given_.text.size()) Add(Rule::kTrimmed);
     const bool good = item_.type == ItemType::kTime ? IsTimeOfDay(text) : IsDateTime(text);
@@ -326,19 +187,13 @@ class Cleaner {
   }
 
   void PlainText(std::string_view text) {
-    if (!for_record_) return;
-    const std::string_view trimmed = Trim(text);
-    if (trimmed.size() != text.size()) Add(Rule::kTrimmed);
-    if (HasOddSpaces(trimmed)) {
-      Add(Rule::kSpacesReplaced);
-      return KeepText(PlainSpaces(trimmed));
-    }
-    KeepText(trimmed);
+    if (for_record_) KeepPlainText(text, &out_);
   }
 
   void FreeText() {
     switch (given_.form) {
-      case Form::kText: break;
+      case Form::kText:
+        break;
       case Form::kNumber:
         Add(Rule::kWrongType);
         return KeepText(given_.raw);
@@ -383,8 +238,8 @@ class Cleaner {
   void AmongOptions() {
     if (item_.options.empty() || out_.rules.Has(Rule::kWrongType)) return;
     for (const AnswerOption& option : item_.options) {
-      const bool same = out_.number ? ToDouble(option.code) == out_.number
-                                    : option.code == Trim(given_.text);
+      const bool same =
+          out_.number ? ToDouble(option.code) == out_.number : option.code == Trim(given_.text);
       if (!same) continue;
       out_.option = &option;
       return;
@@ -400,8 +255,6 @@ class Cleaner {
 };
 
 }  // namespace
-
-std::string_view Name(Rule rule) { return kNames[static_cast<size_t>(rule)]; }
 
 Cleaned Clean(const Item& item, const ItemDetail& detail, const Given& given, bool for_record) {
   return Cleaner(item, detail, given, for_record).Run();

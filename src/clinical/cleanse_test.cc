@@ -56,8 +56,7 @@ total: {code: t, items: [pain, symptoms]}
 }
 
 CleanItem CleanOne(const std::string& link_id, const std::string& answer) {
-  const Evaluation evaluation =
-      Evaluate(&Diary(), "{\"" + link_id + "\":" + answer + "}", kNow);
+  const Evaluation evaluation = Evaluate(&Diary(), "{\"" + link_id + "\":" + answer + "}", kNow);
   EXPECT_EQ(evaluation.items.size(), 1u) << answer;
   if (evaluation.items.empty()) return {};
   EXPECT_EQ(evaluation.items[0].original, answer);
@@ -133,12 +132,13 @@ TEST(Cleanse, NumbersAreReadAndHeldToTheirRange) {
 }
 
 TEST(Cleanse, UnitsAreConverted) {
-  Check("weight",
-        {{"70.5", {}, 70.5, {}, {}},
-         {R"("70,5 kg")", {}, 70.5, {}, {"number-from-text", "decimal-comma"}},
-         {R"("154 lbs")", {}, 69.853225, {}, {"number-from-text", "unit-converted"}},
-         {R"("700 lb")", {}, 317.514659, {}, {"number-from-text", "unit-converted", "out-of-range"}},
-         {R"("12 stone-ish")", {}, {}, "12 stone-ish", {"number-from-text", "unit-unknown"}}});
+  Check(
+      "weight",
+      {{"70.5", {}, 70.5, {}, {}},
+       {R"("70,5 kg")", {}, 70.5, {}, {"number-from-text", "decimal-comma"}},
+       {R"("154 lbs")", {}, 69.853225, {}, {"number-from-text", "unit-converted"}},
+       {R"("700 lb")", {}, 317.514659, {}, {"number-from-text", "unit-converted", "out-of-range"}},
+       {R"("12 stone-ish")", {}, {}, "12 stone-ish", {"number-from-text", "unit-unknown"}}});
   Check("temperature",
         {{R"({"value":37.2,"code":"Cel"})", {}, 37.2, {}, {}},
          {R"({"value":98.6,"unit":"°F","code":"[degF]"})", {}, 37, {}, {"unit-converted"}},
@@ -168,9 +168,11 @@ TEST(Cleanse, TimesMustExist) {
 }
 
 TEST(Cleanse, TextsAreTidied) {
-  Check("note", {{R"(" felt\u00a0well\nslept ")", {}, {}, "felt well\nslept", {"trimmed", "spaces-replaced"}},
-                 {R"("half \ud83d an emoji")", {}, {}, "half \uFFFD an emoji", {}},
-                 {"5", {}, {}, "5", {"wrong-type"}}});
+  Check(
+      "note",
+      {{R"(" felt\u00a0well\nslept ")", {}, {}, "felt well\nslept", {"trimmed", "spaces-replaced"}},
+       {R"("half \ud83d an emoji")", {}, {}, "half \uFFFD an emoji", {}},
+       {"5", {}, {}, "5", {"wrong-type"}}});
   Check("name", {{R"("a\nb")", {}, {}, "a\nb", {"line-break"}}});
   Check("site", {{R"("https://example.org/1")", {}, {}, "https://example.org/1", {}},
                  {R"("c:\\x")", {}, {}, "c:\\x", {"uri-invalid"}}});
@@ -233,9 +235,7 @@ std::vector<std::string> ReportRules(std::string_view data, const ReportTimes& t
 
 TEST(Cleanse, TimesOfAuthoringMustBePlausible) {
   constexpr int64_t kReceived = 1'700'000'000'000, kMinute = 60'000, kDay = 86'400'000;
-  const auto rules = [&](int64_t authored) {
-    return ReportRules("{}", {kReceived, authored});
-  };
+  const auto rules = [&](int64_t authored) { return ReportRules("{}", {kReceived, authored}); };
   const auto implausible = ElementsAre("time-implausible");
   EXPECT_THAT(rules(kReceived + 5 * kMinute), IsEmpty());
   EXPECT_THAT(rules(kReceived + 5 * kMinute + 1), implausible);

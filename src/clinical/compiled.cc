@@ -61,12 +61,15 @@ void Widen(const Item& item, const ItemDetail& detail, Range* range) {
 bool CanHold(const Condition& condition, const Range& range) {
   switch (condition.op) {
     case Operator::kGreater:
-    case Operator::kGreaterOrEqual: return condition.Holds(range.high);
+    case Operator::kGreaterOrEqual:
+      return condition.Holds(range.high);
     case Operator::kLess:
-    case Operator::kLessOrEqual: return condition.Holds(range.low);
+    case Operator::kLessOrEqual:
+      return condition.Holds(range.low);
     case Operator::kEqual:
       return condition.value >= range.low && condition.value <= range.high;
-    case Operator::kNotEqual: return range.low != range.high || condition.Holds(range.low);
+    case Operator::kNotEqual:
+      return range.low != range.high || condition.Holds(range.low);
   }
   return true;
 }
@@ -144,12 +147,14 @@ class Builder {
         return Wrong(path, "an item of this type has no answers to give scores to");
       }
       for (const OptionScore& score : scores.scores) {
-        const auto option =
-            std::find_if(item.options.begin(), item.options.end(),
-                         [&](const AnswerOption& known) { return known.code == score.code; });
-        if (option != item.options.end()) {
-          option->score = score.score;
-        } else if (adds && (!boolean || score.code == "true" || score.code == "false")) {
+        bool found = false;  // the same code may stand there under several systems
+        for (AnswerOption& option : item.options) {
+          if (option.code != score.code) continue;
+          option.score = score.score;
+          found = true;
+        }
+        if (found) continue;
+        if (adds && (!boolean || score.code == "true" || score.code == "false")) {
           item.options.push_back({score.code, {}, score.score});
           detail.systems.emplace_back();
         } else {
@@ -221,8 +226,7 @@ class Builder {
       item.unit = unit.unit;
     }
     for (size_t i = 0; i < rules_.safe_text.size(); ++i) {
-      WEIR_ASSIGN_OR_RETURN(const int32_t index,
-                            FindItem(rules_.safe_text[i], At("safe_text", i)));
+      WEIR_ASSIGN_OR_RETURN(const int32_t index, FindItem(rules_.safe_text[i], At("safe_text", i)));
       Item& item = out_.items_[static_cast<size_t>(index)];
       if (item.type != ItemType::kString && item.type != ItemType::kText &&
           !out_.details_[static_cast<size_t>(index)].open) {
@@ -277,8 +281,7 @@ class Builder {
       } else {
         const std::string key = rule.subject == Subject::kTotal ? ".total" : ".rise";
         if (out_.counted_.empty()) return Wrong(path + key, "no item counts towards a total");
-        if (rule.subject == Subject::kTotal && range_.bounded &&
-            !CanHold(rule.condition, range_)) {
+        if (rule.subject == Subject::kTotal && range_.bounded && !CanHold(rule.condition, range_)) {
           return Wrong(path + key, "never holds: totals are from " + FormatNumber(range_.low) +
                                        " to " + FormatNumber(range_.high));
         }
@@ -293,8 +296,8 @@ class Builder {
     const Item& item = out_.items_[static_cast<size_t>(watch.item)];
     const bool scores = std::any_of(item.options.begin(), item.options.end(),
                                     [](const AnswerOption& o) { return o.score.has_value(); });
-    if (scores || (item.options.empty() && (IsNumeric(item.type) ||
-                                            item.type == ItemType::kBoolean))) {
+    if (scores ||
+        (item.options.empty() && (IsNumeric(item.type) || item.type == ItemType::kBoolean))) {
       return {};
     }
     return Wrong(path + ".item", "item '" + item.address + "' has no scores to compare");
@@ -318,8 +321,7 @@ Result<std::shared_ptr<const CompiledDefinition>> CompiledDefinition::Build(
   WEIR_ASSIGN_OR_RETURN(Questionnaire questionnaire, ParseQuestionnaire(questionnaire_json));
   WEIR_ASSIGN_OR_RETURN(Rules rules, ParseRules(rules_yaml));
   const std::shared_ptr<CompiledDefinition> definition(new CompiledDefinition);
-  WEIR_RETURN_IF_ERROR(
-      Builder(std::move(questionnaire), std::move(rules), definition).Build());
+  WEIR_RETURN_IF_ERROR(Builder(std::move(questionnaire), std::move(rules), definition).Build());
   std::string& packed = definition->packed_;
   packed = kPackMagic;
   base::AppendInt(packed, static_cast<uint32_t>(questionnaire_json.size()));
@@ -357,9 +359,12 @@ Result<std::shared_ptr<const Definition>> Definition::Unpack(std::string_view pa
 
 std::string_view Name(Level level) {
   switch (level) {
-    case Level::kNone: return "none";
-    case Level::kElevated: return "elevated";
-    case Level::kUrgent: return "urgent";
+    case Level::kNone:
+      return "none";
+    case Level::kElevated:
+      return "elevated";
+    case Level::kUrgent:
+      return "urgent";
   }
   return "none";
 }

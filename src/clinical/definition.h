@@ -19,29 +19,47 @@
 namespace weir::clinical {
 
 struct AnswerOption {
-  std::string code;     // "LA6568-5"
-  std::string display;  // "Not at all"
+  std::string code;             // "LA6568-5"
+  std::string display;          // "Not at all"
   std::optional<double> score;  // ordinalValue or itemWeight
 };
 
-enum class ItemType { kGroup, kDisplay, kChoice, kInteger, kDecimal, kBoolean, kDate, kDateTime,
-                      kTime, kString, kText, kUrl, kQuantity, kAttachment, kReference };
+enum class ItemType {
+  kGroup,
+  kDisplay,
+  kChoice,
+  kInteger,
+  kDecimal,
+  kBoolean,
+  kDate,
+  kDateTime,
+  kTime,
+  kString,
+  kText,
+  kUrl,
+  kQuantity,
+  kAttachment,
+  kReference
+};
 
 struct Item {
-  std::string link_id;   // as written in the file
-  std::string address;   // link_id without a leading '/': what answers are matched by
+  std::string link_id;  // as written in the file
+  std::string address;  // link_id without a leading '/': what answers are matched by
   std::string text;
   ItemType type = ItemType::kChoice;
   bool required = false;
   bool repeats = false;
-  bool scored = false;   // counts towards the total
+  bool scored = false;     // counts towards the total
   bool safe_text = false;  // free text that the research tables may carry (rules file)
   std::vector<AnswerOption> options;
   std::optional<double> minimum, maximum;
-  std::string unit;      // UCUM, if the questionnaire or the rules name one
+  std::string unit;  // UCUM, if the questionnaire or the rules name one
 };
 
-struct Band { std::string name; double low = 0, high = 0; };  // inclusive
+struct Band {
+  std::string name;
+  double low = 0, high = 0;
+};  // inclusive
 
 // "none" < "elevated" < "urgent".
 enum class Level : uint8_t { kNone = 0, kElevated = 1, kUrgent = 2 };
@@ -49,15 +67,16 @@ std::string_view Name(Level level);
 
 class Definition {
  public:
-  // Errors name the file's part and what is wrong with it ("rules: risk[1].item: no item '44260-0'").
-  static base::Result<std::shared_ptr<const Definition>> Compile(std::string_view questionnaire_json,
-                                                                 std::string_view rules_yaml);
+  // Errors name the file's part and what is wrong with it ("rules: risk[1].item: no item
+  // '44260-0'").
+  static base::Result<std::shared_ptr<const Definition>> Compile(
+      std::string_view questionnaire_json, std::string_view rules_yaml);
   virtual ~Definition() = default;
-  virtual const std::string& name() const = 0;   // "phq9": from the rules, else the questionnaire
+  virtual const std::string& name() const = 0;  // "phq9": from the rules, else the questionnaire
   virtual const std::string& title() const = 0;
   virtual const base::Digest& hash() const = 0;
   virtual const std::string& rules_version() const = 0;
-  virtual const std::string& total_code() const = 0;  // LOINC of the total; empty if none
+  virtual const std::string& total_code() const = 0;   // LOINC of the total; empty if none
   virtual const std::vector<Item>& items() const = 0;  // leaves, in order
   virtual const std::vector<Band>& bands() const = 0;
   // Whether some rule compares with the patient's previous report.

@@ -34,7 +34,9 @@ constexpr std::string_view kMood = R"({"resourceType":"Questionnaire","name":"mo
     {"linkId":"note","type":"text"},
     {"linkId":"weight","type":"decimal"}]}]})";
 
-std::string Rules(const std::string& rest) { return "format: 1\nname: mood\nversion: '1'\n" + rest; }
+std::string Rules(const std::string& rest) {
+  return "format: 1\nname: mood\nversion: '1'\n" + rest;
+}
 
 TEST(Definition, ShippedInstrumentsSayWhatTheyAre) {
   EXPECT_EQ(Phq9().name(), "phq9");
@@ -77,14 +79,14 @@ TEST(Definition, DamagedPacksAreRefused) {
 }
 
 TEST(Definition, TakesScoresInEveryFormInUse) {
-  for (const char* url : {"ordinalValue", "itemWeight", "questionnaire-ordinalValue",
-                          "iso21090-CO-value"}) {
+  for (const char* url :
+       {"ordinalValue", "itemWeight", "questionnaire-ordinalValue", "iso21090-CO-value"}) {
     SCOPED_TRACE(url);
     const std::string score = R"("extension":[{"url":"http://hl7.org/fhir/StructureDefinition/)" +
                               std::string(url) + R"(","valueDecimal":4}])";
     for (const std::string& option :
-         {R"({"valueCoding":{"code":"a"},)" + score + "}", R"({"valueCoding":{"code":"a",)" + score + "}}",
-          R"({"valueInteger":7,)" + score + "}"}) {
+         {R"({"valueCoding":{"code":"a"},)" + score + "}",
+          R"({"valueCoding":{"code":"a",)" + score + "}}", R"({"valueInteger":7,)" + score + "}"}) {
       const auto definition = MustCompile(
           R"({"resourceType":"Questionnaire","id":"q","item":[{"linkId":"1","type":"choice","answerOption":[)" +
               option + "]}]}",
@@ -141,15 +143,21 @@ TEST(Definition, ErrorsNameTheSpotInTheRules) {
       {"bands: 5", "rules: bands: must be a list"},
       {"risk: [x]", "rules: risk[0]: must be a mapping of keys to values"},
       {"risk: [", "rules: line "},
+      {"---\nname: x", "rules: must be one YAML document"},
+      {"bands: &b []\nrisk: *b", "rules: use '&' or '*': write out what they refer to"},
   };
   for (const auto& [rules, message] : kWrong) {
     EXPECT_THAT(ErrorOf(kMood, Rules(rules)), StartsWith(message)) << rules;
   }
   EXPECT_EQ(ErrorOf(kMood, "name: mood\nversion: '1'"),
             "rules: format: is missing; this program reads format 1");
+  for (const char* broken : {",", "}", ", ,", "? ,", "- ,\n,", "%YAML 9", "---", "!", "\x01"}) {
+    EXPECT_THAT(ErrorOf(kMood, broken), StartsWith("rules: ")) << broken;
+  }
   EXPECT_EQ(ErrorOf(kMood, "format: 2\nname: mood\nversion: '1'"),
             "rules: format: only format 1 is known");
-  EXPECT_THAT(ErrorOf(kMood, "format: 1\nname: Mood 9\nversion: '1'"), StartsWith("rules: name: must"));
+  EXPECT_THAT(ErrorOf(kMood, "format: 1\nname: Mood 9\nversion: '1'"),
+              StartsWith("rules: name: must"));
   // And once it is put right it loads.
   EXPECT_EQ(ErrorOf(kMood, Rules("risk: [{item: /m1, is: '> 0', level: urgent}]")), "");
 }
@@ -162,22 +170,28 @@ TEST(Definition, ErrorsNameTheSpotInTheQuestionnaire) {
   EXPECT_EQ(ErrorOf("[]", ""), "questionnaire: must be a JSON object");
   EXPECT_EQ(ErrorOf(R"({"resourceType":"Patient"})", ""),
             "questionnaire: resourceType: must be 'Questionnaire'");
-  EXPECT_EQ(ErrorOf(with_items(""), ""), "questionnaire: item: has no question that can be answered");
+  EXPECT_EQ(ErrorOf(with_items(""), ""),
+            "questionnaire: item: has no question that can be answered");
   EXPECT_EQ(ErrorOf(with_items(R"({"type":"string"})"), ""),
             "questionnaire: item[0].linkId: is missing");
-  EXPECT_EQ(ErrorOf(with_items(R"({"linkId":"a","type":"string"},{"linkId":"/a","type":"string"})"), ""),
-            "questionnaire: item[1].linkId: item 'a' is there twice");
-  EXPECT_EQ(ErrorOf(with_items(R"({"linkId":"a","type":"choice","answerOption":[{"valueCoding":{}}]})"), ""),
-            "questionnaire: item[0].answerOption: an answer has neither code nor value");
   EXPECT_EQ(
-      ErrorOf(with_items(
-                  R"({"linkId":"a","type":"choice","answerOption":[{"valueString":"x"},{"valueString":"x"}]})"),
+      ErrorOf(with_items(R"({"linkId":"a","type":"string"},{"linkId":"/a","type":"string"})"), ""),
+      "questionnaire: item[1].linkId: item 'a' is there twice");
+  EXPECT_EQ(
+      ErrorOf(with_items(R"({"linkId":"a","type":"choice","answerOption":[{"valueCoding":{}}]})"),
               ""),
+      "questionnaire: item[0].answerOption: an answer has neither code nor value");
+  EXPECT_EQ(
+      ErrorOf(
+          with_items(
+              R"({"linkId":"a","type":"choice","answerOption":[{"valueString":"x"},{"valueString":"x"}]})"),
+          ""),
       "questionnaire: item[0].answerOption: answer 'x' is there twice");
   EXPECT_EQ(
-      ErrorOf(with_items(
-                  R"({"linkId":"a","type":"choice","answerOption":[{"valueString":"x"},{"valueString":"y","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/itemWeight","valueDecimal":1}]}]})"),
-              ""),
+      ErrorOf(
+          with_items(
+              R"({"linkId":"a","type":"choice","answerOption":[{"valueString":"x"},{"valueString":"y","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/itemWeight","valueDecimal":1}]}]})"),
+          ""),
       "questionnaire: item[0]: item 'a' counts towards the total, but its answer 'x' has no score "
       "(ordinalValue or itemWeight, or scores in the rules)");
 }
@@ -187,7 +201,8 @@ TEST(Definition, FilesAreBounded) {
   EXPECT_THAT(ErrorOf(kMood, std::string((1 << 20) + 1, '#')), HasSubstr("larger than 1 MiB"));
   std::string items, options, deep;
   for (int i = 0; i <= 2'000; ++i) {
-    items += (i ? "," : "") + std::string(R"({"type":"string","linkId":")") + std::to_string(i) + "\"}";
+    items +=
+        (i ? "," : "") + std::string(R"({"type":"string","linkId":")") + std::to_string(i) + "\"}";
   }
   EXPECT_THAT(ErrorOf(R"({"resourceType":"Questionnaire","id":"q","item":[)" + items + "]}", ""),
               HasSubstr("at most 2,000 items"));
@@ -195,11 +210,13 @@ TEST(Definition, FilesAreBounded) {
     options += (i ? "," : "") + std::string(R"({"valueString":")") + std::to_string(i) + "\"}";
   }
   EXPECT_THAT(
-      ErrorOf(R"({"resourceType":"Questionnaire","id":"q","item":[{"linkId":"a","type":"choice","answerOption":[)" +
-                  options + "]}]}",
-              ""),
+      ErrorOf(
+          R"({"resourceType":"Questionnaire","id":"q","item":[{"linkId":"a","type":"choice","answerOption":[)" +
+              options + "]}]}",
+          ""),
       HasSubstr("at most 500 answers"));
-  for (int i = 0; i < 40; ++i) deep += R"({"type":"group","linkId":")" + std::to_string(i) + R"(","item":[)";
+  for (int i = 0; i < 40; ++i)
+    deep += R"({"type":"group","linkId":")" + std::to_string(i) + R"(","item":[)";
   EXPECT_THAT(ErrorOf(R"({"resourceType":"Questionnaire","id":"q","item":[)" + deep, ""),
               StartsWith("questionnaire: is not JSON"));
   const std::string yaml_depth = Rules("bands: ") + std::string(100'000, '[');
@@ -266,10 +283,11 @@ TEST_F(CatalogFiles, ErrorsNameTheFileAndPassOnceItIsPutRight) {
 TEST(Catalog, InfersOnlyWhereOneFits) {
   std::vector<std::shared_ptr<const Definition>> many;
   for (int i = 0; i < 130; ++i) {
-    many.push_back(MustCompile(R"({"resourceType":"Questionnaire","id":"q)" + std::to_string(i) +
-                                   R"(","item":[{"linkId":"shared","type":"string"},{"linkId":"own)" +
-                                   std::to_string(i) + R"(","type":"string"}]})",
-                               ""));
+    many.push_back(
+        MustCompile(R"({"resourceType":"Questionnaire","id":"q)" + std::to_string(i) +
+                        R"(","item":[{"linkId":"shared","type":"string"},{"linkId":"own)" +
+                        std::to_string(i) + R"(","type":"string"}]})",
+                    ""));
   }
   const auto catalog = Catalog::Of(many);
   EXPECT_EQ(catalog->Infer({"shared"}), nullptr);

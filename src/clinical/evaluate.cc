@@ -25,8 +25,8 @@ class Evaluator {
 
   Evaluation Run() {
     out_.items.reserve(std::min<size_t>(answers_.given.size(), 64));
-    const bool answers = answers_.shape == Answers::Shape::kObject ||
-                         answers_.shape == Answers::Shape::kResponse;
+    const bool answers =
+        answers_.shape == Answers::Shape::kObject || answers_.shape == Answers::Shape::kResponse;
     if (definition_ != nullptr && answers) {
       KnownItems();
     } else {
@@ -265,9 +265,7 @@ std::vector<std::string_view> LinkIds(std::string_view data_json) {
   return LinkIdsOf(ReadAnswers(data_json));
 }
 
-ResponseHead ReadResponseHead(std::string_view data_json) {
-  return HeadOf(ReadAnswers(data_json));
-}
+ResponseHead ReadResponseHead(std::string_view data_json) { return HeadOf(ReadAnswers(data_json)); }
 
 Triage TriageReport(const Definition& definition, std::string_view data_json) {
   return TriageAnswers(CompiledDefinition::Of(definition), ReadAnswers(data_json));

@@ -1,5 +1,5 @@
-// What a report means: answers read, cleansed, scored, and the risk they show. Pure functions of the
-// report's bytes and the definition it names; the same input gives the same output for ever.
+// What a report means: answers read, cleansed, scored, and the risk they show. Pure functions of
+// the report's bytes and the definition it names; the same input gives the same output for ever.
 #pragma once
 
 #include <optional>
@@ -55,26 +55,26 @@ struct Flag {
 // Version of the cleansing rules; stored with every cleaned value.
 inline constexpr int kCleanseVersion = 1;
 
-// One answer. An item that was answered several times (it repeats, or its link id was sent twice) has
-// one of these for each, in the order in which they were sent.
+// One answer. An item that was answered several times (it repeats, or its link id was sent twice)
+// has one of these for each, in the order in which they were sent.
 struct CleanItem {
   std::string address;
-  std::string original;                // JSON, as it was sent
-  std::optional<std::string> code;     // cleaned answer, where it is a coded one
-  std::optional<double> number;        // cleaned number
-  std::optional<std::string> text;     // cleaned text (also display texts given as answers)
+  std::string original;             // JSON, as it was sent
+  std::optional<std::string> code;  // cleaned answer, where it is a coded one
+  std::optional<double> number;     // cleaned number
+  std::optional<std::string> text;  // cleaned text (also display texts given as answers)
   std::optional<double> score;
-  std::vector<std::string> rules;      // cleansing rules that changed or flagged it
+  std::vector<std::string> rules;  // cleansing rules that changed or flagged it
 };
 
 struct Evaluation {
-  std::vector<CleanItem> items;        // in the definition's order, then unknown ones as sent
+  std::vector<CleanItem> items;  // in the definition's order, then unknown ones as sent
   std::vector<Flag> flags;
   std::optional<double> total;
-  std::string band;                    // empty if not scored or no band fits
-  std::string unscored_reason;         // "item 44255-8 is not answered": empty if scored
-  Level level = Level::kNone;          // single-report rules only
-  std::string reason;                  // of the level
+  std::string band;             // empty if not scored or no band fits
+  std::string unscored_reason;  // "item 44255-8 is not answered": empty if scored
+  Level level = Level::kNone;   // single-report rules only
+  std::string reason;           // of the level
 };
 
 struct ReportTimes {
@@ -84,7 +84,8 @@ struct ReportTimes {
 
 // `definition` may be null: then the answers are kept as they are, flagged "unknown-instrument" (or
 // nothing, for free text without an instrument), and unscored_reason says so.
-Evaluation Evaluate(const Definition* definition, std::string_view data_json, const ReportTimes& times);
+Evaluation Evaluate(const Definition* definition, std::string_view data_json,
+                    const ReportTimes& times);
 
 // The rules that compare with the patient's previous report of the same instrument, by offset.
 Triage Compare(const Definition& definition, double previous_total, double total);

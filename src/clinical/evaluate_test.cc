@@ -104,19 +104,26 @@ TEST(Evaluate, NeedsAllScoredItemsForATotal) {
   EXPECT_EQ(evaluation.level, Level::kUrgent);  // item 9 needs no total
 }
 
-
 // One answer in any of the forms in which it may be sent.
 std::string AnyForm(int score, std::mt19937& random) {
   const std::string code(kCodes[score]), text(kTexts[score]), number = std::to_string(score);
   switch (random() % 8) {
-    case 0: return '"' + code + '"';
-    case 1: return number;
-    case 2: return '"' + text + '"';
-    case 3: return '"' + number + '"';
-    case 4: return "\"  " + text + "\\u00a0\"";
-    case 5: return "[" + number + ".0]";
-    case 6: return R"({"system":"http://loinc.org","code":")" + code + "\"}";
-    default: return R"({"valueCoding":{"display":")" + text + "\"}}";
+    case 0:
+      return '"' + code + '"';
+    case 1:
+      return number;
+    case 2:
+      return '"' + text + '"';
+    case 3:
+      return '"' + number + '"';
+    case 4:
+      return "\"  " + text + "\\u00a0\"";
+    case 5:
+      return "[" + number + ".0]";
+    case 6:
+      return R"({"system":"http://loinc.org","code":")" + code + "\"}";
+    default:
+      return R"({"valueCoding":{"display":")" + text + "\"}}";
   }
 }
 
@@ -238,7 +245,8 @@ risk: [{item: 44260-8, is: "!= 0", level: elevated, reason: self-harm}]
 TEST(Evaluate, LeavesNothingBehind) {
   const std::string report = Coded(kPhq9, {3, 1, 0, 2, 3, 1, 0, 2, 1});
   const Evaluation before = EvaluatePhq9(report);
-  for (const char* other : {R"({"69725-0":"\u0041"})", R"("text")", "{\"a", "[]", "{\"44260-8\":[3,2]}"}) {
+  for (const char* other :
+       {R"({"69725-0":"\u0041"})", R"("text")", "{\"a", "[]", "{\"44260-8\":[3,2]}"}) {
     (void)EvaluatePhq9(other);
     (void)Evaluate(&Gad7(), other, kNow);
     (void)LinkIds(other);

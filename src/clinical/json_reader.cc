@@ -62,13 +62,26 @@ std::string Unescape(std::string_view raw) {
     }
     const char kind = raw[++i];
     switch (kind) {
-      case 'b': out += '\b'; continue;
-      case 'f': out += '\f'; continue;
-      case 'n': out += '\n'; continue;
-      case 'r': out += '\r'; continue;
-      case 't': out += '\t'; continue;
-      case 'u': break;
-      default: out += kind; continue;
+      case 'b':
+        out += '\b';
+        continue;
+      case 'f':
+        out += '\f';
+        continue;
+      case 'n':
+        out += '\n';
+        continue;
+      case 'r':
+        out += '\r';
+        continue;
+      case 't':
+        out += '\t';
+        continue;
+      case 'u':
+        break;
+      default:
+        out += kind;
+        continue;
     }
     const std::optional<uint32_t> unit = HexUnit(raw, i + 1);
     if (!unit) {
@@ -193,10 +206,17 @@ void JsonReader::Skip() {
       BeginArray();
       while (NextElement()) Skip();
       return;
-    case Kind::kString: String(); return;
-    case Kind::kNumber: Number(); return;
-    case Kind::kNone: Fail(); return;
-    default: Literal();
+    case Kind::kString:
+      String();
+      return;
+    case Kind::kNumber:
+      Number();
+      return;
+    case Kind::kNone:
+      Fail();
+      return;
+    default:
+      Literal();
   }
 }
 

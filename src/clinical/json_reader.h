@@ -34,21 +34,27 @@ class JsonReader {
   static constexpr int kDepthMax = 64;
   enum class Kind : uint8_t { kObject, kArray, kString, kNumber, kTrue, kFalse, kNull, kNone };
 
-  explicit JsonReader(std::string_view text)
-      : at_(text.data()), end_(text.data() + text.size()) {}
+  explicit JsonReader(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
 
   // What comes next; kNone: the end, or nothing that starts a value.
   Kind Peek() {
     SkipSpace();
     if (at_ == end_) return Kind::kNone;
     switch (*at_) {
-      case '{': return Kind::kObject;
-      case '[': return Kind::kArray;
-      case '"': return Kind::kString;
-      case 't': return Kind::kTrue;
-      case 'f': return Kind::kFalse;
-      case 'n': return Kind::kNull;
-      default: return *at_ == '-' || (*at_ >= '0' && *at_ <= '9') ? Kind::kNumber : Kind::kNone;
+      case '{':
+        return Kind::kObject;
+      case '[':
+        return Kind::kArray;
+      case '"':
+        return Kind::kString;
+      case 't':
+        return Kind::kTrue;
+      case 'f':
+        return Kind::kFalse;
+      case 'n':
+        return Kind::kNull;
+      default:
+        return *at_ == '-' || (*at_ >= '0' && *at_ <= '9') ? Kind::kNumber : Kind::kNone;
     }
   }
   // Where the next value starts, or the last one ended.

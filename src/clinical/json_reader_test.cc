@@ -32,12 +32,23 @@ void Copy(JsonReader& json, base::JsonWriter& out) {
       while (json.NextElement()) Copy(json, out);
       out.EndArray();
       return;
-    case Kind::kString: out.String(Unescape(json.String().raw)); return;
-    case Kind::kNumber: out.Number(ToDouble(json.Number()).value_or(-1)); return;
-    case Kind::kTrue: out.Bool(true); return json.Literal();
-    case Kind::kFalse: out.Bool(false); return json.Literal();
-    case Kind::kNull: out.Null(); return json.Literal();
-    case Kind::kNone: return json.Skip();
+    case Kind::kString:
+      out.String(Unescape(json.String().raw));
+      return;
+    case Kind::kNumber:
+      out.Number(ToDouble(json.Number()).value_or(-1));
+      return;
+    case Kind::kTrue:
+      out.Bool(true);
+      return json.Literal();
+    case Kind::kFalse:
+      out.Bool(false);
+      return json.Literal();
+    case Kind::kNull:
+      out.Null();
+      return json.Literal();
+    case Kind::kNone:
+      return json.Skip();
   }
 }
 
@@ -56,9 +67,15 @@ void CopyOther(const simdjson::dom::element& json, base::JsonWriter& out) {
       for (const auto element : simdjson::dom::array(json)) CopyOther(element, out);
       out.EndArray();
       return;
-    case simdjson::dom::element_type::STRING: out.String(std::string_view(json)); return;
-    case simdjson::dom::element_type::BOOL: out.Bool(bool(json)); return;
-    case simdjson::dom::element_type::NULL_VALUE: out.Null(); return;
+    case simdjson::dom::element_type::STRING:
+      out.String(std::string_view(json));
+      return;
+    case simdjson::dom::element_type::BOOL:
+      out.Bool(bool(json));
+      return;
+    case simdjson::dom::element_type::NULL_VALUE:
+      out.Null();
+      return;
     default: {
       const double number = json;
       out.Number(number == 0 ? 0.0 : number);
@@ -67,7 +84,10 @@ void CopyOther(const simdjson::dom::element& json, base::JsonWriter& out) {
 }
 
 std::string RandomJson(std::mt19937& random, int depth) {
-  constexpr const char* kStrings[] = {R"("")", R"("a")", R"("\/44250-9")", R"("\u00e9\n\"\\")",
+  constexpr const char* kStrings[] = {R"("")",
+                                      R"("a")",
+                                      R"("\/44250-9")",
+                                      R"("\u00e9\n\"\\")",
                                       R"("\ud83d\ude00 long enough for several words")",
                                       R"("Grüße, ελληνικά")"};
   constexpr const char* kNumbers[] = {"0", "-0", "1.5", "-12e-3", "1E5", "123456789", "0.1"};
@@ -88,10 +108,14 @@ std::string RandomJson(std::mt19937& random, int depth) {
       }
       return json + "]";
     }
-    case 2: return kNumbers[random() % std::size(kNumbers)];
-    case 3: return random() % 2 == 0 ? "true" : "false";
-    case 4: return "null";
-    default: return kStrings[random() % std::size(kStrings)];
+    case 2:
+      return kNumbers[random() % std::size(kNumbers)];
+    case 3:
+      return random() % 2 == 0 ? "true" : "false";
+    case 4:
+      return "null";
+    default:
+      return kStrings[random() % std::size(kStrings)];
   }
 }
 
@@ -117,8 +141,9 @@ TEST(JsonReader, AgreesWithAnotherReader) {
 }
 
 TEST(JsonReader, StopsAtWhatIsNoJson) {
-  for (const char* text : {"", "{", "[1", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "\"a", "\"\\",
-                           "tru", "nul", "[1 2]", "{\"a\":1 \"b\":2}", "}", "{1:2}", "'a'"}) {
+  for (const char* text :
+       {"", "{", "[1", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "\"a", "\"\\", "tru", "nul",
+        "[1 2]", "{\"a\":1 \"b\":2}", "}", "{1:2}", "'a'"}) {
     SCOPED_TRACE(text);
     JsonReader json(text);
     json.Skip();
@@ -128,9 +153,11 @@ TEST(JsonReader, StopsAtWhatIsNoJson) {
 
 TEST(JsonReader, BoundsNesting) {
   const auto nested = [](int depth) {
-    return std::string(static_cast<size_t>(depth), '[') + std::string(static_cast<size_t>(depth), ']');
+    return std::string(static_cast<size_t>(depth), '[') +
+           std::string(static_cast<size_t>(depth), ']');
   };
-  const std::string deepest = nested(JsonReader::kDepthMax), deeper = nested(JsonReader::kDepthMax + 1);
+  const std::string deepest = nested(JsonReader::kDepthMax),
+                    deeper = nested(JsonReader::kDepthMax + 1);
   JsonReader good(deepest), bad(deeper);
   good.Skip();
   bad.Skip();

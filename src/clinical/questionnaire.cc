@@ -23,7 +23,8 @@ using simdjson::dom::element;
 using simdjson::dom::object;
 
 tl::unexpected<base::Error> Wrong(const std::string& path, const std::string& what) {
-  return Fail(ErrorCode::kInvalidArgument, "questionnaire: " + path + (path.empty() ? "" : ": ") + what);
+  return Fail(ErrorCode::kInvalidArgument,
+              "questionnaire: " + path + (path.empty() ? "" : ": ") + what);
 }
 
 std::string At(const std::string& path, std::string_view list, size_t index) {
@@ -113,14 +114,14 @@ std::optional<ItemType> TypeOf(std::string_view name) {
     ItemType type;
   };
   constexpr Entry kTypes[] = {
-      {"group", ItemType::kGroup},       {"display", ItemType::kDisplay},
-      {"choice", ItemType::kChoice},     {"open-choice", ItemType::kChoice},
-      {"coding", ItemType::kChoice},     {"integer", ItemType::kInteger},
-      {"decimal", ItemType::kDecimal},   {"boolean", ItemType::kBoolean},
-      {"date", ItemType::kDate},         {"dateTime", ItemType::kDateTime},
-      {"time", ItemType::kTime},         {"string", ItemType::kString},
-      {"text", ItemType::kText},         {"url", ItemType::kUrl},
-      {"quantity", ItemType::kQuantity}, {"attachment", ItemType::kAttachment},
+      {"group", ItemType::kGroup},        {"display", ItemType::kDisplay},
+      {"choice", ItemType::kChoice},      {"open-choice", ItemType::kChoice},
+      {"coding", ItemType::kChoice},      {"integer", ItemType::kInteger},
+      {"decimal", ItemType::kDecimal},    {"boolean", ItemType::kBoolean},
+      {"date", ItemType::kDate},          {"dateTime", ItemType::kDateTime},
+      {"time", ItemType::kTime},          {"string", ItemType::kString},
+      {"text", ItemType::kText},          {"url", ItemType::kUrl},
+      {"quantity", ItemType::kQuantity},  {"attachment", ItemType::kAttachment},
       {"reference", ItemType::kReference}};
   for (const Entry& entry : kTypes) {
     if (entry.name == name) return entry.type;
@@ -182,12 +183,14 @@ class Parser {
               });
             }));
       } else if (set["expansion"].get(part) == simdjson::SUCCESS) {
-        WEIR_RETURN_IF_ERROR(EachObject(part, "contains", [&](const object& entry, size_t) -> Status {
-          AddCoding(&options, entry, Text(entry, "system"), ScoreOf(entry));
-          return {};
-        }));
+        WEIR_RETURN_IF_ERROR(
+            EachObject(part, "contains", [&](const object& entry, size_t) -> Status {
+              AddCoding(&options, entry, Text(entry, "system"), ScoreOf(entry));
+              return {};
+            }));
       }
-      if (options.size() > kOptionsMax) return Wrong(At("", "contained", index), "has too many codes");
+      if (options.size() > kOptionsMax)
+        return Wrong(At("", "contained", index), "has too many codes");
       return {};
     });
   }
@@ -235,8 +238,8 @@ class Parser {
     item.required = Flag(node, "required");
     item.repeats = Flag(node, "repeats");
     question->answers_max = item.repeats ? 0 : 1;
-    question->open = Text(node, "type") == "open-choice" ||
-                     Text(node, "answerConstraint") == "optionsOrString";
+    question->open =
+        Text(node, "type") == "open-choice" || Text(node, "answerConstraint") == "optionsOrString";
     ReadExtensions(node, question);
 
     Options options;
@@ -337,7 +340,8 @@ class Parser {
 
 Result<Questionnaire> ParseQuestionnaire(std::string_view json) {
   simdjson::dom::parser parser(kFileBytesMax);
-  if (parser.allocate(std::max(json.size(), size_t{1}), JsonReader::kDepthMax) != simdjson::SUCCESS) {
+  if (parser.allocate(std::max(json.size(), size_t{1}), JsonReader::kDepthMax) !=
+      simdjson::SUCCESS) {
     return Fail(ErrorCode::kTooLarge, "questionnaire: no memory to read it");
   }
   element document;

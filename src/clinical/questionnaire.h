@@ -19,17 +19,17 @@ inline constexpr size_t kOptionsMax = 500;
 // A question, with what definition.h does not show of it.
 struct Question {
   Item item;
-  std::string path;                   // "item[0].item[2]": where it stands, for errors
-  std::vector<std::string> systems;   // of item.options, one each; empty: not given
-  bool open = false;                  // open-choice: a text of the patient's own is an answer
-  bool conditional = false;           // asked only sometimes: enableWhen, or below a question
-  uint32_t answers_max = 1;           // 0: any number
+  std::string path;                  // "item[0].item[2]": where it stands, for errors
+  std::vector<std::string> systems;  // of item.options, one each; empty: not given
+  bool open = false;                 // open-choice: a text of the patient's own is an answer
+  bool conditional = false;          // asked only sometimes: enableWhen, or below a question
+  uint32_t answers_max = 1;          // 0: any number
 };
 
 struct Questionnaire {
   std::string name;
   std::string title;
-  std::vector<std::string> codes;     // of the panel, its canonical url, its id: other names of it
+  std::vector<std::string> codes;  // of the panel, its canonical url, its id: other names of it
   std::vector<Question> questions;
   std::vector<std::string> sections;  // addresses of groups and displays, which take no answer
 };

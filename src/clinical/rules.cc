@@ -3,10 +3,12 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "clinical/json_reader.h"
 #include "clinical/text.h"
+#include "clinical/yaml_survey.h"
 
 namespace weir::clinical {
 namespace {
@@ -16,17 +18,15 @@ using base::Fail;
 using base::Result;
 using base::Status;
 
-// A rules file names at most every item a few times: past this it is no rules file.
-constexpr size_t kEntriesMax = 20'000;
+// As many as there may be items: past this it is no rules file.
+constexpr size_t kEntriesMax = 2'000;
 constexpr size_t kTextMax = 1024;
 
 tl::unexpected<base::Error> Wrong(const std::string& path, const std::string& what) {
   return Fail(ErrorCode::kInvalidArgument, "rules: " + path + (path.empty() ? "" : ": ") + what);
 }
 
-std::string Quoted(std::string_view text) {
-  return "'" + std::string(text.substr(0, 80)) + "'";
-}
+std::string Quoted(std::string_view text) { return "'" + std::string(text.substr(0, 80)) + "'"; }
 
 struct Key {
   std::string_view name;
@@ -144,7 +144,8 @@ Status ReadCondition(const YAML::Node& node, const std::string& path, Condition*
     *condition = {sign.op, *value};
     return {};
   }
-  return Wrong(path, "must be one of < <= == != >= > and a number (\">= 20\"), not " + Quoted(text));
+  return Wrong(path,
+               "must be one of < <= == != >= > and a number (\">= 20\"), not " + Quoted(text));
 }
 
 Status ReadLevel(const YAML::Node& node, const std::string& path, Level* level) {
@@ -222,24 +223,25 @@ Status ReadRisk(const YAML::Node& node, const std::string& path, std::vector<Ris
 }
 
 Status ReadScores(const YAML::Node& node, const std::string& path, std::vector<ItemScores>* all) {
-  return ReadEntries(node, path, [&](const auto& name, const auto& codes, const auto& at) -> Status {
-    ItemScores item{std::string(Address(name)), {}};
-    for (const ItemScores& earlier : *all) {
-      if (earlier.address == item.address) return Wrong(at, "is given twice");
-    }
-    WEIR_RETURN_IF_ERROR(
-        ReadEntries(codes, at, [&](const auto& code, const auto& score, const auto& spot) -> Status {
-          OptionScore option{code, 0};
-          for (const OptionScore& earlier : item.scores) {
-            if (earlier.code == code) return Wrong(spot, "is given twice");
-          }
-          WEIR_RETURN_IF_ERROR(ReadDouble(score, spot, &option.score));
-          item.scores.push_back(std::move(option));
-          return {};
-        }));
-    all->push_back(std::move(item));
-    return {};
-  });
+  return ReadEntries(
+      node, path, [&](const auto& name, const auto& codes, const auto& at) -> Status {
+        ItemScores item{std::string(Address(name)), {}};
+        for (const ItemScores& earlier : *all) {
+          if (earlier.address == item.address) return Wrong(at, "is given twice");
+        }
+        WEIR_RETURN_IF_ERROR(ReadEntries(
+            codes, at, [&](const auto& code, const auto& score, const auto& spot) -> Status {
+              OptionScore option{code, 0};
+              for (const OptionScore& earlier : item.scores) {
+                if (earlier.code == code) return Wrong(spot, "is given twice");
+              }
+              WEIR_RETURN_IF_ERROR(ReadDouble(score, spot, &option.score));
+              item.scores.push_back(std::move(option));
+              return {};
+            }));
+        all->push_back(std::move(item));
+        return {};
+      });
 }
 
 Status ReadUnits(const YAML::Node& node, const std::string& path, std::vector<ItemUnit>* units) {
@@ -252,7 +254,8 @@ Status ReadUnits(const YAML::Node& node, const std::string& path, std::vector<It
 Status ReadTotal(const YAML::Node& node, const std::string& path, Rules* rules) {
   return ReadMapping(
       node, path,
-      {{"code", [&](const auto& n, const auto& p) { return ReadAddress(n, p, &rules->total_code); }},
+      {{"code",
+        [&](const auto& n, const auto& p) { return ReadAddress(n, p, &rules->total_code); }},
        {"items", [&](const auto& n, const auto& p) {
           return ReadAddresses(n, p, &rules->total_items.emplace());
         }}});
@@ -327,12 +330,18 @@ Result<Rules> ReadRules(const YAML::Node& root) {
 
 bool Condition::Holds(double number) const {
   switch (op) {
-    case Operator::kLess: return number < value;
-    case Operator::kLessOrEqual: return number <= value;
-    case Operator::kEqual: return number == value;
-    case Operator::kNotEqual: return number != value;
-    case Operator::kGreaterOrEqual: return number >= value;
-    case Operator::kGreater: return number > value;
+    case Operator::kLess:
+      return number < value;
+    case Operator::kLessOrEqual:
+      return number <= value;
+    case Operator::kEqual:
+      return number == value;
+    case Operator::kNotEqual:
+      return number != value;
+    case Operator::kGreaterOrEqual:
+      return number >= value;
+    case Operator::kGreater:
+      return number > value;
   }
   return false;
 }
@@ -346,9 +355,9 @@ Result<Rules> ParseRules(std::string_view yaml) {
   if (Trim(yaml).empty()) return Rules{};
   // yaml-cpp reports what it cannot read by throwing: this is where that ends.
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
-    if (documents.size() != 1) return Wrong("", "must be one YAML document");
-    return ReadRules(documents[0]);
+    const std::string text(yaml);
+    WEIR_RETURN_IF_ERROR(SurveyYaml(text));
+    return ReadRules(YAML::Load(text));
   } catch (const YAML::Exception& error) {
     return Wrong("line " + std::to_string(error.mark.line + 1), "is not YAML: " + error.msg);
   }

@@ -110,8 +110,8 @@ Triage Scoring::Risk(std::optional<double> total) const {
     if (watch.level < triage.level) continue;
     if (watch.subject == Subject::kItem && found_[i]) {
       const std::string& address = definition_.items()[static_cast<size_t>(watch.item)].address;
-      Raise(watch.level,
-            WithReason("item " + address + " is " + FormatNumber(*found_[i]), watch), &triage);
+      Raise(watch.level, WithReason("item " + address + " is " + FormatNumber(*found_[i]), watch),
+            &triage);
     } else if (watch.subject == Subject::kTotal && total && watch.condition.Holds(*total)) {
       Raise(watch.level, WithReason(TotalName(definition_) + " is " + FormatNumber(*total), watch),
             &triage);

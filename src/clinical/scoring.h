@@ -27,9 +27,9 @@ class ItemScore {
 
  private:
   uint32_t entries_ = 0;
-  uint32_t entry_ = 0;                  // whose answers are being added up
-  std::optional<double> current_;       // of that entry
-  std::optional<double> first_;         // of the first entry
+  uint32_t entry_ = 0;             // whose answers are being added up
+  std::optional<double> current_;  // of that entry
+  std::optional<double> first_;    // of the first entry
   bool conflicting_ = false;
 };
 

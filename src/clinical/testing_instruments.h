@@ -51,9 +51,9 @@ inline const Definition& Shipped(const std::string& name) {
 inline const Definition& Phq9() { return Shipped("phq9"); }
 inline const Definition& Gad7() { return Shipped("gad7"); }
 
-inline constexpr std::array<std::string_view, 9> kPhq9 = {
-    "44250-9", "44255-8", "44259-0", "44254-1", "44251-7",
-    "44258-2", "44252-5", "44253-3", "44260-8"};
+inline constexpr std::array<std::string_view, 9> kPhq9 = {"44250-9", "44255-8", "44259-0",
+                                                          "44254-1", "44251-7", "44258-2",
+                                                          "44252-5", "44253-3", "44260-8"};
 inline constexpr std::array<std::string_view, 7> kGad7 = {
     "69725-0", "68509-9", "69733-4", "69734-2", "69735-9", "69689-8", "69736-7"};
 inline constexpr std::array<std::string_view, 4> kCodes = {"LA6568-5", "LA6569-3", "LA6570-1",

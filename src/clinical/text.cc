@@ -38,8 +38,8 @@ bool IsInvisible(uint32_t c) { return c == 0x200b || c == 0x2060 || c == 0xfeff;
 // Unicode 15 White_Space, and what has no width.
 bool IsSpace(uint32_t c) {
   return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-         c == 0x205f || c == 0x3000 || IsInvisible(c);
+         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
+         c == 0x3000 || IsInvisible(c);
 }
 
 bool IsOddSpace(uint32_t c) { return c >= 0x80 && c != 0x2028 && c != 0x2029 && IsSpace(c); }

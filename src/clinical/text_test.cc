@@ -39,8 +39,8 @@ TEST(ReadNumber, ReadsWhatPeopleWrite) {
   EXPECT_EQ(value("0,125"), 0.125);
   EXPECT_TRUE(ReadNumber("37,5")->decimal_comma);
   // A thousand and two hundred, or one and a fifth?
-  for (const char* text : {"1,200", "1.200,5", "1,200,000", "", "-", ".", "two", "1.", ",5", "+-1",
-                           "++1"}) {
+  for (const char* text :
+       {"1,200", "1.200,5", "1,200,000", "", "-", ".", "two", "1.", ",5", "+-1", "++1"}) {
     EXPECT_EQ(value(text), std::nullopt) << text;
   }
   EXPECT_EQ(ReadNumber("70 kg")->rest, "kg");
@@ -67,7 +67,8 @@ TEST(Dates, AreThoseOfFhir) {
     EXPECT_TRUE(IsDate(date)) << date;
     EXPECT_TRUE(IsDateTime(date)) << date;
   }
-  for (const char* text : {"", "26", "2026-13", "2026-02-29", "24.11.2026", "2026-11-24T10:00:00Z"}) {
+  for (const char* text :
+       {"", "26", "2026-13", "2026-02-29", "24.11.2026", "2026-11-24T10:00:00Z"}) {
     EXPECT_FALSE(IsDate(text)) << text;
   }
   EXPECT_TRUE(IsDateTime("2026-11-24T10:00:00+02:00"));

@@ -19,25 +19,26 @@ constexpr ReportTimes kNow{1'700'000'000'000, {}};
 
 // What a cleansing rule is about, in the terms of the outside validators.
 const std::map<std::string, std::set<std::string>> kRulesOf = {
-    {"invalidAnswerType", {"wrong-type"}},
-    {"invalidAnswerOption", {"unknown-code"}},
-    {"required", {"unanswered-required"}},
-    {"minCount", {"unanswered-required"}},
-    {"maxCount", {"too-many-answers"}},
-    {"repeats", {"too-many-answers"}},
-    {"minValue", {"out-of-range"}},
-    {"maxValue", {"out-of-range"}},
-    {"displayAnswer", {"not-answerable"}},
-    {"invalidLinkId", {"unknown-item"}},
-    {"invalidNewLine", {"line-break"}},
-    {"invalidUrlValue", {"uri-invalid"}},
+    {"invalidAnswerType", {"wrong-type"}}, {"invalidAnswerOption", {"unknown-code"}},
+    {"required", {"unanswered-required"}}, {"minCount", {"unanswered-required"}},
+    {"maxCount", {"too-many-answers"}},    {"repeats", {"too-many-answers"}},
+    {"minValue", {"out-of-range"}},        {"maxValue", {"out-of-range"}},
+    {"displayAnswer", {"not-answerable"}}, {"invalidLinkId", {"unknown-item"}},
+    {"invalidNewLine", {"line-break"}},    {"invalidUrlValue", {"uri-invalid"}},
 };
 // What we do not judge: code systems and value sets kept elsewhere, attachments, regular
 // expressions, types of resources, and the life cycle of questionnaires.
-const std::set<std::string> kNotJudged = {
-    "invalidCoding", "tsError", "attachmentSizeInconsistent", "maxAttachmentSize",
-    "invalidRefResourceType", "invalidRefResourceTypeRestriction", "invalidUnitValueSet", "regex",
-    "questionnaireDraft", "questionnaireInactive", "questionnaireRetired"};
+const std::set<std::string> kNotJudged = {"invalidCoding",
+                                          "tsError",
+                                          "attachmentSizeInconsistent",
+                                          "maxAttachmentSize",
+                                          "invalidRefResourceType",
+                                          "invalidRefResourceTypeRestriction",
+                                          "invalidUnitValueSet",
+                                          "regex",
+                                          "questionnaireDraft",
+                                          "questionnaireInactive",
+                                          "questionnaireRetired"};
 
 // Questionnaires that are no instruments, and what is said of them.
 const std::map<std::string, std::string> kRefused = {
@@ -181,8 +182,8 @@ TEST_F(Truth, OfficialExamplesAreRead) {
   const fs::path examples = TruthDirectory() / "fhir-r4-examples";
   const auto evaluate = [&](const std::string& id) {
     const auto definition = MustCompile(ReadFile(examples / ("Questionnaire-" + id + ".json")), "");
-    return Evaluate(definition.get(), ReadFile(examples / ("QuestionnaireResponse-" + id + ".json")),
-                    kNow);
+    return Evaluate(definition.get(),
+                    ReadFile(examples / ("QuestionnaireResponse-" + id + ".json")), kNow);
   };
   const auto by_address = [](const Evaluation& evaluation) {
     std::map<std::string, CleanItem> items;
@@ -232,8 +233,9 @@ risk:
   EXPECT_EQ(evaluation.total, 13);
   EXPECT_EQ(evaluation.band, "mild");
   EXPECT_THAT(evaluation.flags, ::testing::IsEmpty());
-  EXPECT_EQ(TriageReport(*definition, R"({"1.1":1,"1.2":"no motor response","1.3":"LA6554-5"})").level,
-            Level::kUrgent);
+  EXPECT_EQ(
+      TriageReport(*definition, R"({"1.1":1,"1.2":"no motor response","1.3":"LA6554-5"})").level,
+      Level::kUrgent);
 }
 
 // Any prefix of any response is read without harm, and nothing alters the outcome but the bytes.
