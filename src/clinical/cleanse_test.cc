@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "clinical/cleansing_rules.h"
 #include "clinical/evaluate.h"
 #include "clinical/testing_instruments.h"
 
@@ -272,6 +273,15 @@ TEST(Cleanse, DataThatIsNoAnswersSaysSo) {
   EXPECT_EQ(unknown.items[0].original, "1");
   EXPECT_EQ(unknown.items[2].original, R"({"c":2})");
   EXPECT_EQ(unknown.unscored_reason, "the instrument is not known");
+}
+
+// The names are stored with what they touched: whoever meets one must find what it means.
+TEST(CleansingRules, AreAllDocumented) {
+  const std::string document = ReadFile("docs/instruments.md");
+  for (int i = 0; i < kRules; ++i) {
+    const std::string row = "| `" + std::string(Name(static_cast<Rule>(i))) + "` |";
+    EXPECT_NE(document.find(row), std::string::npos) << row;
+  }
 }
 
 // A body of a megabyte of answers costs what ten thousand cost, and says that it was cut.
