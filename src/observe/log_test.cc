@@ -35,7 +35,7 @@ class LogTest : public ::testing::Test {
       const std::lock_guard lock(mutex_);
       lines_.emplace_back(line);
     };
-    return Log::Open(clock_, std::move(options)).value();
+    return Log::Open(clock_, options).value();
   }
   std::vector<std::string> Lines(Log& log) {
     log.Flush();

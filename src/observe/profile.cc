@@ -18,9 +18,11 @@
 
 // The flag's home in gperftools, whose public headers offer the environment variable
 // TCMALLOC_SAMPLE_PARAMETER alone; that is read before main(), this may be set in it.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): their names
 namespace FLAG__namespace_do_not_use_directly_use_DECLARE_int64_instead {
-extern int64_t FLAGS_tcmalloc_sample_parameter;  // NOLINT(readability-identifier-naming)
+extern int64_t FLAGS_tcmalloc_sample_parameter;
 }
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 #endif
 
 namespace weir::observe {
