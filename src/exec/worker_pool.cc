@@ -47,8 +47,9 @@ size_t WorkerPool::Stop(int deadline_ms) {
     idle_.wait_for(lock, std::chrono::milliseconds(deadline_ms),
                    [this] { return ended_ == workers_.size(); });
   }
-  stopping_.store(true, std::memory_order_relaxed);
+  // In this order: a task that ends because of stopping() must find nothing more to run.
   const size_t dropped = queue_.Clear();
+  stopping_.store(true, std::memory_order_relaxed);
   dropped_.store(dropped, std::memory_order_relaxed);
   for (std::thread& worker : workers_) worker.join();
   workers_.clear();
