@@ -6,7 +6,10 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +17,9 @@
 #include "alerts/inbox.h"
 #include "alerts/queries.h"
 #include "base/clock.h"
+#include "journal/journal.h"
 #include "store/database.h"
+#include "testing/memory_journal/memory_journal.h"
 #include "wire/envelope.h"
 
 namespace weir::alerts {
@@ -125,6 +130,112 @@ class Committer {
  private:
   Inbox inbox_;
   std::unique_ptr<store::Connection> writer_;
+};
+
+// A journal in memory that keeps keys unique, and that a test can make refuse records.
+class KeyedJournal final : public journal::Journal {
+ public:
+  // What AppendAndWait() answers instead of storing; nothing: it stores.
+  void Refuse(std::optional<journal::Outcome> with) { refuse_ = with; }
+  size_t refused() const { return refused_; }
+
+  Appended AppendAndWait(const journal::RecordHeader& header, std::string_view head,
+                         std::string_view body) override {
+    const std::lock_guard lock(mutex_);
+    if (const std::optional<journal::Outcome> outcome = refuse_) {
+      ++refused_;
+      return {*outcome, {}};
+    }
+    const auto known = records_.Find(header.key);
+    if (!known->empty()) return {journal::Outcome::kDuplicate, known->front().offset};
+    return records_.AppendAndWait(header, head, body);
+  }
+  // A record that is of no interest, so that offsets grow.
+  void AddOther() { records_.Add({}, "", ""); }
+
+  const journal::Recovery& recovery() const override { return records_.recovery(); }
+  std::optional<journal::Probe> ProbeMemory(const journal::Key& key) const override {
+    return records_.ProbeMemory(key);
+  }
+  base::Result<journal::Probe> ProbeDisk(const journal::Key& key) const override {
+    return records_.ProbeDisk(key);
+  }
+  base::Result<std::vector<journal::KnownBody>> Find(const journal::Key& key) const override {
+    return records_.Find(key);
+  }
+  [[nodiscard]] bool Submit(std::unique_ptr<journal::Handover>& batch) override {
+    return records_.Submit(batch);
+  }
+  journal::Offset durable_end() const override { return records_.durable_end(); }
+  journal::Offset begin() const override { return records_.begin(); }
+  bool WaitBeyond(journal::Offset after, int timeout_ms) const override {
+    return records_.WaitBeyond(after, timeout_ms);
+  }
+  base::Status Read(journal::Offset from, size_t records_max, size_t bytes_max,
+                    journal::Block* block) const override {
+    return records_.Read(from, records_max, bytes_max, block);
+  }
+  base::Result<journal::Record> ReadOne(journal::Offset offset) const override {
+    return records_.ReadOne(offset);
+  }
+  base::Result<std::vector<journal::ControlEntry>> Controls(journal::Offset from,
+                                                            size_t max) const override {
+    return records_.Controls(from, max);
+  }
+  journal::Stats stats() const override { return records_.stats(); }
+  std::optional<base::Error> failed() const override { return std::nullopt; }
+  void SetFailureHandler(std::function<void(const base::Error&)>) override {}
+  base::Status Stop() override { return {}; }
+
+ private:
+  std::mutex mutex_;
+  testing::MemoryJournal records_;
+  std::atomic<std::optional<journal::Outcome>> refuse_{};
+  std::atomic<size_t> refused_ = 0;
+};
+
+// Applies the control records that were journalled since the last time, as the control lane does.
+class ControlLane {
+ public:
+  ControlLane(const journal::Journal& journal, Committer& committer)
+      : journal_(journal), committer_(committer) {}
+
+  void Run() {
+    const auto entries = journal_.Controls(cursor_, 10'000);
+    if (entries->empty()) return;
+    committer_.Commit([&] {
+      for (const journal::ControlEntry& entry : *entries) Apply(*journal_.ReadOne(entry.offset));
+    });
+    cursor_ = entries->back().offset + 1;
+  }
+  // A moment, or until there is something to run.
+  void WaitForMore() const { (void)journal_.WaitBeyond(cursor_, 2); }
+
+ private:
+  void Apply(const journal::Record& record) {
+    Inbox& inbox = committer_.inbox();
+    store::Connection& writer = committer_.writer();
+    switch (static_cast<wire::Kind>(record.kind)) {
+      case wire::Kind::kAlertAcknowledged:
+        EXPECT_TRUE(inbox.ApplyAcknowledged(writer, *wire::DecodeAlertAction(record.head),
+                                            record.offset, record.time_ms));
+        break;
+      case wire::Kind::kAlertEscalated:
+        EXPECT_TRUE(inbox.ApplyEscalated(writer, *wire::DecodeAlertAction(record.head),
+                                         record.offset, record.time_ms));
+        break;
+      case wire::Kind::kDelivery:
+        EXPECT_TRUE(
+            inbox.ApplyDelivery(writer, *wire::DecodeDelivery(record.head), record.time_ms));
+        break;
+      default:
+        break;
+    }
+  }
+
+  const journal::Journal& journal_;
+  Committer& committer_;
+  Offset cursor_;
 };
 
 // All rows of a statement, columns joined by '|'.

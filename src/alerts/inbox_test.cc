@@ -153,18 +153,22 @@ TEST_F(InboxTest, TheOrderOfLanesChangesNothing) {
     bool control;
     std::function<void(Committer&)> apply;
   };
+  StoreOnDisk in_order_store, lanes_store;
+  Committer in_order(*in_order_store, RoutingForTest(), clock_);
+  Committer lanes(*lanes_store, RoutingForTest(), clock_);
   for (uint32_t seed = 0; seed < 200; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     std::vector<Record> journal;
-    uint64_t offset = 0;
-    for (uint64_t report = 0; report < 6; ++report) {
+    const uint64_t first = seed * 100, reports_end = first + 6;
+    uint64_t offset = first;
+    for (uint64_t report = first; report < reports_end; ++report) {
       const auto level = random() % 2 == 0 ? Level::kUrgent : Level::kElevated;
       journal.push_back({offset++, level == Level::kUrgent,
                          [=](Committer& to) { to.Raise({.offset = report, .level = level}); }});
     }
     for (int i = 0; i < 12; ++i) {
-      const uint64_t report = random() % 6, at = offset++;
+      const uint64_t report = first + random() % 6, at = offset++;
       switch (random() % 4) {
         case 0:
           journal.push_back({at, true, [=](Committer& to) { to.Acknowledge(report, at); }});
@@ -192,24 +196,21 @@ TEST_F(InboxTest, TheOrderOfLanesChangesNothing) {
       }
       return all;
     };
-    StoreOnDisk in_order_store, lanes_store;
-    Committer in_order(*in_order_store, RoutingForTest(), clock_);
     in_order.Commit([&] {
       for (const Record& record : journal) record.apply(in_order);
     });
-    Committer lanes(*lanes_store, RoutingForTest(), clock_);
     lanes.Commit([&] {
       size_t bulk = 0;
       for (const Record& record : journal) {
         if (record.control) record.apply(lanes);
         // The bulk follows at a random distance, and meets the urgent ones again.
         while (bulk < journal.size() && journal[bulk].offset < record.offset && random() % 3 == 0) {
-          if (journal[bulk].offset < 6) journal[bulk].apply(lanes);
+          if (journal[bulk].offset < reports_end) journal[bulk].apply(lanes);
           ++bulk;
         }
       }
       for (; bulk < journal.size(); ++bulk) {
-        if (journal[bulk].offset < 6) journal[bulk].apply(lanes);
+        if (journal[bulk].offset < reports_end) journal[bulk].apply(lanes);
       }
     });
     EXPECT_EQ(dump(in_order), dump(lanes));
