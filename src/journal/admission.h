@@ -51,10 +51,6 @@ class Admission {
   virtual Admitted Admit(const Key& key, const Digest& sha256, const Probe& probe,
                          Offset next) = 0;
 
-  // Journal thread: what was admitted at `end` and after it was not appended after all (no room for
-  // a segment), and its keys are forgotten. Only for what no Durable() has covered.
-  virtual void Retract(Offset end) = 0;
-
   // Journal thread: everything below `end` is durable, and the chain value there is `chain`. Every
   // record admitted so far lies below `end`.
   virtual void Durable(Offset end, const Digest& chain) = 0;

@@ -55,7 +55,6 @@ class KeyIndex::Impl {
   base::Status DiscardRuns();
   base::Status Replay(const RecordView& record);
   Admitted Admit(const Key& key, const Digest& sha256, const Probe& probe, Offset next);
-  void Retract(Offset end);
   void Durable(Offset end, const Digest& chain);
   std::optional<Probe> ProbeMemory(const Key& key) const;
   base::Result<Probe> ProbeDisk(const Key& key) const;
@@ -169,12 +168,6 @@ Admitted KeyIndex::Impl::Admit(const Key& key, const Digest& sha256, const Probe
   if (active_->full()) return {Verdict::kIndexFull, next};
   active_->Insert(IndexEntry::Of(key, sha256, next, bodies > 0), hash);
   return {bodies > 0 ? Verdict::kAppendConflicting : Verdict::kAppend, next};
-}
-
-void KeyIndex::Impl::Retract(Offset end) {
-  WEIR_CHECK(end.value() >= durable_end_.load(std::memory_order_relaxed));
-  const std::unique_lock lock(tables_mutex_);
-  active_->Retract(end);
 }
 
 void KeyIndex::Impl::Durable(Offset end, const Digest& chain) {
@@ -361,10 +354,13 @@ void KeyIndex::Impl::MergeSome(Lock& lock) {
 
 base::Result<std::unique_ptr<KeyIndex>> KeyIndex::Open(io::FileSystem& files,
                                                        KeyIndexOptions options) {
-  WEIR_ASSIGN_OR_RETURN(
-      auto store,
-      RunStore::Open(files, options.directory, Impl::TableEntries(options),
-                     Impl::TableCapacity(options), options.hash_seed));
+  RunStoreOptions store_options;
+  store_options.directory = options.directory;
+  store_options.table_entries = Impl::TableEntries(options);
+  store_options.table_entries_max = Impl::TableCapacity(options);
+  store_options.slice_entries_max = options.slice_entries_max;
+  store_options.seed = options.hash_seed;
+  WEIR_ASSIGN_OR_RETURN(auto store, RunStore::Open(files, std::move(store_options)));
   return std::unique_ptr<KeyIndex>(
       new KeyIndex(std::make_unique<Impl>(std::move(options), std::move(store))));
 }
@@ -377,7 +373,6 @@ base::Status KeyIndex::Replay(const RecordView& record) { return impl_->Replay(r
 Admitted KeyIndex::Admit(const Key& key, const Digest& sha256, const Probe& probe, Offset next) {
   return impl_->Admit(key, sha256, probe, next);
 }
-void KeyIndex::Retract(Offset end) { impl_->Retract(end); }
 void KeyIndex::Durable(Offset end, const Digest& chain) { impl_->Durable(end, chain); }
 std::optional<Probe> KeyIndex::ProbeMemory(const Key& key) const {
   return impl_->ProbeMemory(key);

@@ -34,7 +34,7 @@
 // covered() ends before it. Damage found later by ProbeDisk(), Find() or a merge is kCorruption,
 // failing() tells it, the file is moved aside too, and the next start replays.
 //
-// Threads: Replay, Admit, Retract, Durable from the journal thread; ProbeMemory, ProbeDisk, Find,
+// Threads: Replay, Admit, Durable from the journal thread; ProbeMemory, ProbeDisk, Find,
 // covered, failing and stats from any; Open, DiscardRuns, Stop and the destructor from the owner,
 // while no other call runs. DiscardRuns only before the first Replay or Admit.
 //
@@ -74,6 +74,9 @@ struct KeyIndexOptions {
   uint64_t hash_seed = 0;
   // Merging reads and writes no faster; 0: no limit. 80,000 reports/s need 13 MB/s.
   uint64_t merge_bytes_per_second_max = 32ull << 20;
+  // Entries under one filter. What a table of the default size holds when it is frozen, 131,072 entries
+  // and a batch of 8,192, fits in one; while runs are merged, one of each is held twice.
+  size_t slice_entries_max = 147'456;
   int retry_ms = 1000;
   // Runs in the background before a run takes its name: what else must be durable up to the new
   // covered() (ControlIndex::Sync). Its failure delays the run like one of its own.
@@ -115,7 +118,6 @@ class KeyIndex final : public Admission {
   base::Status Replay(const RecordView& record);
 
   Admitted Admit(const Key& key, const Digest& sha256, const Probe& probe, Offset next) override;
-  void Retract(Offset end) override;
   // Freezes the active table when it is time. Waits, at the speed of the disk, if the frozen one is
   // still being written and the active one has no room for another batch; not while failing().
   void Durable(Offset end, const Digest& chain) override;

@@ -29,20 +29,6 @@ void RecentTable::Insert(const IndexEntry& entry, uint64_t hash) {
   size_.store(number + 1, std::memory_order_release);
 }
 
-void RecentTable::Retract(Offset end) {
-  size_t number = size();
-  while (number > 0 && entries_[number - 1].offset() >= end) {
-    // The newest entry's slot was the last to be taken, so no other look-up passes over it.
-    size_t at = Hash(entries_[number - 1].key) & mask_;
-    while ((slots_[at].load(std::memory_order_relaxed) & 0xffffffffu) != number) {
-      at = (at + 1) & mask_;
-    }
-    slots_[at].store(0, std::memory_order_relaxed);
-    --number;
-  }
-  size_.store(number, std::memory_order_release);
-}
-
 void RecentTable::Clear() {
   for (size_t at = 0; at <= mask_; ++at) slots_[at].store(0, std::memory_order_relaxed);
   size_.store(0, std::memory_order_release);

@@ -2,7 +2,7 @@
 // and an open-addressed table of their numbers.
 //
 // Threads: the journal's thread changes it; any other may look entries up meanwhile, but not during
-// Retract() and Clear(), which the caller keeps apart from look-ups.
+// Clear(), which the caller keeps apart from look-ups.
 #pragma once
 
 #include <atomic>
@@ -34,8 +34,6 @@ class RecentTable {
 
   // Not when full(). `hash` is Hash(entry.key).
   void Insert(const IndexEntry& entry, uint64_t hash);
-  // Forgets the entries at `end` and after it, which are the last.
-  void Retract(Offset end);
   void Clear();
 
   // Calls visit(entry) for each entry under the key, whose Hash() is `hash`.

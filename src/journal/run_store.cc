@@ -35,33 +35,28 @@ std::vector<Candidate>::iterator Furthest(std::vector<Candidate>& candidates, Of
 }  // namespace
 
 base::Result<std::unique_ptr<RunStore>> RunStore::Open(io::FileSystem& files,
-                                                       std::string directory,
-                                                       size_t table_entries,
-                                                       size_t table_entries_max, uint64_t seed) {
-  WEIR_RETURN_IF_ERROR(files.MakeDirectories(directory));
-  std::unique_ptr<RunStore> store(
-      new RunStore(files, std::move(directory), table_entries, table_entries_max, seed));
+                                                       RunStoreOptions options) {
+  WEIR_RETURN_IF_ERROR(files.MakeDirectories(options.directory));
+  std::unique_ptr<RunStore> store(new RunStore(files, std::move(options)));
   WEIR_RETURN_IF_ERROR(store->OpenRuns());
   return store;
 }
 
-RunStore::RunStore(io::FileSystem& files, std::string directory, size_t table_entries,
-                   size_t table_entries_max, uint64_t seed)
+RunStore::RunStore(io::FileSystem& files, RunStoreOptions options)
     : files_(files),
-      directory_(std::move(directory)),
-      table_entries_(table_entries),
-      seed_(seed),
-      builder_(kSliceEntriesMax),
-      flush_memory_(builder_),
-      merge_memory_(builder_),
-      order_(table_entries_max) {}
+      options_(std::move(options)),
+      seed_(options_.seed),
+      builder_(options_.slice_entries_max),
+      flush_memory_(builder_, options_.slice_entries_max),
+      merge_memory_(builder_, options_.slice_entries_max),
+      order_(options_.table_entries_max) {}
 
 base::Status RunStore::OpenRuns() {
-  WEIR_ASSIGN_OR_RETURN(const auto names, files_.List(directory_));
+  WEIR_ASSIGN_OR_RETURN(const auto names, files_.List(options_.directory));
   std::vector<Candidate> candidates;
   for (const std::string& name : names) {
     if (name.ends_with(kUnfinished)) {
-      WEIR_RETURN_IF_ERROR(files_.Remove(io::JoinPath(directory_, name)));
+      WEIR_RETURN_IF_ERROR(files_.Remove(io::JoinPath(options_.directory, name)));
     } else if (const auto range = ParseRunName(name)) {
       candidates.push_back({name, *range});
     }
@@ -69,13 +64,13 @@ base::Status RunStore::OpenRuns() {
   for (;;) {
     const auto best = Furthest(candidates, covered_.end);
     if (best == candidates.end()) break;
-    auto run = OpenRun(files_, directory_, best->name);
+    auto run = OpenRun(files_, options_.directory, best->name);
     if (run) {
       covered_.end = run->file->range().end;
       covered_.chain = run->file->range().chain;
       runs_.push_back(std::move(*run));
     } else if (run.error().code == ErrorCode::kCorruption) {
-      WEIR_RETURN_IF_ERROR(MoveAside(io::JoinPath(directory_, best->name)));
+      WEIR_RETURN_IF_ERROR(MoveAside(io::JoinPath(options_.directory, best->name)));
     } else {
       return Fail(run.error());
     }
@@ -83,7 +78,7 @@ base::Status RunStore::OpenRuns() {
   }
   for (const Candidate& covered : candidates) {
     if (covered.range.end > covered_.end) continue;
-    WEIR_RETURN_IF_ERROR(files_.Remove(io::JoinPath(directory_, covered.name)));
+    WEIR_RETURN_IF_ERROR(files_.Remove(io::JoinPath(options_.directory, covered.name)));
   }
   Publish();
   return {};
@@ -92,7 +87,7 @@ base::Status RunStore::OpenRuns() {
 base::Status RunStore::MoveAside(const std::string& path) {
   WEIR_RETURN_IF_ERROR(files_.Rename(path, path + ".damaged"));
   ++moved_aside_;
-  return files_.SyncDirectory(directory_);
+  return files_.SyncDirectory(options_.directory);
 }
 
 void RunStore::TryMoveDamagedAside() {
@@ -122,8 +117,8 @@ base::Status RunStore::Flush(std::span<const IndexEntry> entries, const RunRange
   std::sort(order_.begin(), end, [&](const Sorted& a, const Sorted& b) {
     return a.prefix != b.prefix ? a.prefix < b.prefix : entries[a.entry] < entries[b.entry];
   });
-  WEIR_ASSIGN_OR_RETURN(auto writer,
-                        RunWriter::Create(files_, directory_, range, flush_memory_, seed_++));
+  WEIR_ASSIGN_OR_RETURN(
+      auto writer, RunWriter::Create(files_, options_.directory, range, flush_memory_, seed_++));
   for (auto it = order_.begin(); it != end; ++it) {
     WEIR_RETURN_IF_ERROR(writer->Add(entries[it->entry]));
   }
@@ -139,8 +134,8 @@ base::Status RunStore::Flush(std::span<const IndexEntry> entries, const RunRange
 
 int RunStore::LevelOf(const Run& run) const {
   int level = 0;
-  for (uint64_t tables = run.entries / std::max<size_t>(table_entries_, 1); tables >= kFanIn;
-       tables /= kFanIn) {
+  for (uint64_t tables = run.entries / std::max<size_t>(options_.table_entries, 1);
+       tables >= kFanIn; tables /= kFanIn) {
     ++level;
   }
   return level;
@@ -167,13 +162,13 @@ base::Result<bool> RunStore::BeginMerge() {
   uint64_t bytes = 0;
   for (size_t i = begin; i < end; ++i) bytes += runs_[i].disk_bytes();
   // The output stands beside its inputs for a while, and must not take the journal's last space.
-  WEIR_ASSIGN_OR_RETURN(const uint64_t free, files_.FreeBytes(directory_));
+  WEIR_ASSIGN_OR_RETURN(const uint64_t free, files_.FreeBytes(options_.directory));
   if (free < 2 * bytes) return false;
   const auto first = runs_.begin() + static_cast<ptrdiff_t>(begin);
   const auto last = runs_.begin() + static_cast<ptrdiff_t>(end);
-  WEIR_ASSIGN_OR_RETURN(
-      merge_, RunMerge::Begin(files_, directory_, std::vector<Run>(first, last), merge_memory_,
-                              seed_++));
+  WEIR_ASSIGN_OR_RETURN(merge_,
+                        RunMerge::Begin(files_, options_.directory, std::vector<Run>(first, last),
+                                        merge_memory_, seed_++));
   runs_.erase(first, last);
   merge_at_ = begin;
   return true;
@@ -231,12 +226,12 @@ base::Status RunStore::UndoMerge() {
 }
 
 base::Status RunStore::Discard() {
-  WEIR_ASSIGN_OR_RETURN(const auto names, files_.List(directory_));
+  WEIR_ASSIGN_OR_RETURN(const auto names, files_.List(options_.directory));
   for (const std::string& name : names) {
     if (!ParseRunName(name)) continue;
-    WEIR_RETURN_IF_ERROR(files_.Remove(io::JoinPath(directory_, name)));
+    WEIR_RETURN_IF_ERROR(files_.Remove(io::JoinPath(options_.directory, name)));
   }
-  WEIR_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
+  WEIR_RETURN_IF_ERROR(files_.SyncDirectory(options_.directory));
   runs_.clear();
   covered_ = {};
   Publish();

@@ -26,15 +26,21 @@
 
 namespace weir::journal {
 
+struct RunStoreOptions {
+  std::string directory;
+  size_t table_entries = 0;      // that a flush usually has; levels are reckoned in it
+  size_t table_entries_max = 0;  // that a flush has at most
+  size_t slice_entries_max = 0;
+  uint64_t seed = 0;  // of the filters
+};
+
 class RunStore {
  public:
   // Removes what an interrupted flush or merge left, and moves damaged runs aside (".damaged"). The
   // set then holds the longest sequence of sound runs from offset 0 on. Sound runs beyond a missing
   // one stay on the disk, unused, until the set covers them or reaches their beginning.
-  // `table_entries`: how many a flush usually has, for levels; `table_entries_max`: how many at most.
-  static base::Result<std::unique_ptr<RunStore>> Open(io::FileSystem& files, std::string directory,
-                                                      size_t table_entries,
-                                                      size_t table_entries_max, uint64_t seed);
+  static base::Result<std::unique_ptr<RunStore>> Open(io::FileSystem& files,
+                                                      RunStoreOptions options);
 
   template <class Use>
   auto With(Use use) const {
@@ -66,8 +72,7 @@ class RunStore {
   Stats stats() const;
 
  private:
-  RunStore(io::FileSystem& files, std::string directory, size_t table_entries,
-           size_t table_entries_max, uint64_t seed);
+  RunStore(io::FileSystem& files, RunStoreOptions options);
   base::Status OpenRuns();
   base::Status MoveAside(const std::string& path);
   void Publish();
@@ -79,8 +84,7 @@ class RunStore {
   base::Status UndoMerge();
 
   io::FileSystem& files_;
-  const std::string directory_;
-  const size_t table_entries_;
+  const RunStoreOptions options_;
   uint64_t seed_;  // of the next run's filters
   FilterBuilder builder_;
   RunWriterMemory flush_memory_;

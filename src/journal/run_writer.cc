@@ -14,8 +14,11 @@ std::string UnfinishedPath(const RunFile& file) { return file.path() + ".new"; }
 
 }  // namespace
 
-RunWriterMemory::RunWriterMemory(FilterBuilder& shared_builder)
-    : builder(shared_builder), keys(kSliceEntriesMax), block(kRunBlockEntriesMax) {
+RunWriterMemory::RunWriterMemory(FilterBuilder& shared_builder, size_t slice_entries)
+    : builder(shared_builder),
+      slice_entries_max(slice_entries),
+      keys(slice_entries),
+      block(kRunBlockEntriesMax) {
   blocks.resize(kWriteBytes + kRunBlockBytes);
 }
 
@@ -51,7 +54,9 @@ RunWriter::~RunWriter() {
 
 base::Status RunWriter::Add(const IndexEntry& entry) {
   const bool new_key = !slice_ || slice_->last != entry.key;
-  if (slice_ && new_key && slice_->entries >= kSliceEntriesMax) WEIR_RETURN_IF_ERROR(SealSlice());
+  if (slice_ && new_key && slice_->entries >= memory_.slice_entries_max) {
+    WEIR_RETURN_IF_ERROR(SealSlice());
+  }
   if (memory_.block.size() == kRunBlockEntriesMax) SealBlock();
   if (memory_.blocks.size() >= kWriteBytes) {
     WEIR_RETURN_IF_ERROR(Write(memory_.blocks));
@@ -99,8 +104,8 @@ base::Status RunWriter::Write(std::string_view bytes) {
 }
 
 base::Status RunWriter::WriteSections() {
-  RunFooter footer{file_->range(), run_.entries, 0, run_.blocks,
-                   static_cast<uint32_t>(run_.slices.size()), 0};
+  RunFooter footer{
+      file_->range(), run_.entries, 0, run_.blocks, static_cast<uint32_t>(run_.slices.size()), 0};
   for (const auto& slice : run_.slices) {
     const std::string section = SectionBytes(*slice);
     WEIR_RETURN_IF_ERROR(Write(section));

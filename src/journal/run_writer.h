@@ -16,15 +16,13 @@
 
 namespace weir::journal {
 
-// What a table of the default size holds when it is frozen: 131,072 entries and a batch of 8,192.
-// One slice then serves a flushed table, and what a merge holds twice stays small.
-constexpr size_t kSliceEntriesMax = 147'456;
-
 // What writing a run needs of memory, held from the start so that the process does not grow while it
 // writes. One writer at a time; the builder may be shared by all writers of one thread.
 struct RunWriterMemory {
-  explicit RunWriterMemory(FilterBuilder& shared_builder);
+  // Slices have at most slice_entries entries, and what conflicts the last key has on top.
+  RunWriterMemory(FilterBuilder& shared_builder, size_t slice_entries);
   FilterBuilder& builder;
+  const size_t slice_entries_max;
   std::vector<Key> keys;           // of the slice being filled, each once
   std::vector<IndexEntry> block;   // being filled
   std::string blocks;              // sealed and not written

@@ -21,11 +21,11 @@ namespace weir::testing {
 inline journal::Key KeyOf(uint64_t number) {
   return journal::MakeKey("test", std::to_string(number));
 }
-inline journal::Digest BodyOf(uint64_t number) {
+inline journal::Digest DigestOf(uint64_t number) {
   return base::Sha256("body " + std::to_string(number));
 }
 
-struct Report {
+struct KeyedReport {
   journal::Key key;
   journal::Digest sha256;
 };
@@ -71,15 +71,15 @@ class KeyedJournal {
   size_t size() const { return records_.size(); }
 
   // Admits the batch and makes it durable. Every verdict is compared with the model's.
-  std::vector<journal::Admitted> Submit(const std::vector<Report>& batch) {
+  std::vector<journal::Admitted> Submit(const std::vector<KeyedReport>& batch) {
     std::vector<journal::Admitted> outcomes;
-    for (const Report& report : batch) outcomes.push_back(Admit(report));
+    for (const KeyedReport& report : batch) outcomes.push_back(Admit(report));
     MakeDurable();
     return outcomes;
   }
 
   // Admits one; nothing is durable before MakeDurable().
-  journal::Admitted Admit(const Report& report) {
+  journal::Admitted Admit(const KeyedReport& report) {
     journal::Admitted admitted;
     do {
       admitted = index_->Admit(report.key, report.sha256, Look(report.key),
@@ -105,14 +105,11 @@ class KeyedJournal {
     chains_[records_.size()] = chain;
     index_->Durable(journal::Offset(records_.size()), chain);
   }
-  // Takes back what was admitted since MakeDurable().
-  void Retract() {
+  // What a crash does to records that are not durable.
+  void ForgetUnwritten() {
     const uint64_t end = chains_.rbegin()->first;
-    index_->Retract(journal::Offset(end));
-    Forget(end);
+    for (; records_.size() > end; records_.pop_back()) known_[records_.back().key].pop_back();
   }
-  // What a crash of the process does to records that are not durable.
-  void ForgetUnwritten() { Forget(chains_.rbegin()->first); }
 
   // What is stored under a key must be exactly what the model says.
   void CheckFind(const journal::Key& key) {
@@ -142,7 +139,7 @@ class KeyedJournal {
   }
 
  private:
-  journal::Admitted Expect(const Report& report) {
+  journal::Admitted Expect(const KeyedReport& report) {
     using journal::Verdict;
     const journal::Offset next(records_.size());
     if (report.key.none()) return {Verdict::kAppend, next};
@@ -158,7 +155,7 @@ class KeyedJournal {
     return {Verdict::kAppendConflicting, next};
   }
 
-  void Append(const Report& report, bool conflicting) {
+  void Append(const KeyedReport& report, bool conflicting) {
     journal::RecordView record;
     record.key = report.key;
     record.sha256 = report.sha256;
@@ -167,10 +164,6 @@ class KeyedJournal {
     known_[report.key].push_back({report.sha256, record.offset, conflicting});
     records_.push_back(record);
   }
-  void Forget(uint64_t end) {
-    for (; records_.size() > end; records_.pop_back()) known_[records_.back().key].pop_back();
-  }
-
   io::FileSystem& files_;
   const journal::KeyIndexOptions options_;
   std::unique_ptr<journal::KeyIndex> index_;
