@@ -106,7 +106,7 @@ std::string Describe(const Options& options, const Figures& figures, const Findi
   if (options.reports > 0) out += " of " + WithCommas(options.reports) + " reports";
   out += ", and " + WithCommas(figures.repeats) + " repeats, over " + WithCommas(figures.connected) +
          " connections\n";
-  Append(out, "rate           %s answers/s for %.2f s\n",
+  Append(out, "rate           %s reports/s for %.2f s\n",
          WithCommas(static_cast<uint64_t>(figures.rate())).c_str(), figures.seconds);
   out += "latency        " + Quantiles(figures.latency) + ", from when each was due\n";
   if (options.alerts) DescribeAlerts(out, figures.alerts);

@@ -35,7 +35,7 @@ struct Figures {
   uint64_t read_back = 0, alerts_listed = 0;
   std::optional<uint64_t> counted;
 
-  // Answers with 2xx per second.
+  // Reports acknowledged per second.
   double rate() const { return seconds > 0 ? static_cast<double>(measured) / seconds : 0; }
 };
 

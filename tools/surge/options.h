@@ -37,7 +37,9 @@ struct Options {
   double settle_s = 180;      // what the tasks have for working off the rest before verification
   std::string json;
 
-  std::string_view study_name() const { return study.empty() ? "default" : study; }
+  std::string_view study_name() const {
+    return study.empty() ? std::string_view("default") : std::string_view(study);
+  }
   // Whether what became of each single report is remembered.
   bool tracks() const { return reports > 0 && (verify || alerts); }
 };

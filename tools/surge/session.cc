@@ -13,6 +13,7 @@ namespace weir::surge {
 namespace {
 
 constexpr int64_t kConnectNs = 10'000'000'000;
+constexpr int64_t kFirstConnectNs = 2'000'000'000;
 constexpr int kStreamOpenMs = 5'000;
 constexpr auto kWatchEvery = std::chrono::milliseconds(100);
 // Descriptors that are not reports' connections: standard streams, epolls, the stream, the API.
@@ -76,6 +77,10 @@ base::Status Session::Run() {
 base::Status Session::Connect() {
   WEIR_RETURN_IF_ERROR(RaiseDescriptorLimit(options_.connections));
   WEIR_ASSIGN_OR_RETURN(target_, Target::Resolve(options_.host, options_.port));
+  WEIR_ASSIGN_OR_RETURN(const auto first_worker, Worker::Create(*target_, 1, 0));
+  if (first_worker->Connect(SteadyNs() + kFirstConnectNs) == 0) {
+    return base::Fail(base::ErrorCode::kUnavailable, "no connection to " + target_->name());
+  }
   const int64_t deadline = SteadyNs() + kConnectNs;
   uint64_t first = 0;
   for (unsigned i = 0; i < options_.workers; ++i) {
@@ -85,9 +90,6 @@ base::Status Session::Connect() {
     first += share;
     figures_.connected += worker->Connect(deadline);
     workers_.push_back(std::move(worker));
-    if (figures_.connected == 0) {
-      return base::Fail(base::ErrorCode::kUnavailable, "no connection to " + target_->name());
-    }
   }
   if (figures_.connected < options_.connections) {
     std::fprintf(stderr, "weir surge: %u of %u connections stand; the others are tried again\n",

@@ -111,11 +111,13 @@ bool Submitter::TakeFresh(int64_t now_ns, Waiting& taken, int64_t& wake_ns) {
 
 void Submitter::Answered(uint64_t tag, int64_t due_ns, const Answer& answer, int64_t now_ns) {
   if (answer.status == 202 || answer.status == 200) [[likely]] {
-    if (due_ns >= schedule_.measure_from_ns) {
-      latency_.Record(now_ns - due_ns);
-      Add(progress_.measured);
-    }
-    return Acknowledged(tag, answer, now_ns);
+    const bool measured = due_ns >= schedule_.measure_from_ns;
+    if (measured) latency_.Record(now_ns - due_ns);
+    if (!Acknowledged(tag, answer, now_ns)) return;
+    last_acknowledged_ns_ = now_ns;
+    Add(progress_.acknowledged);
+    if (measured) Add(progress_.measured);
+    return;
   }
   std::atomic<uint64_t>* const counter = RetryCounter(answer.status, progress_);
   if (!counter) return Refused(tag, answer);
@@ -126,17 +128,17 @@ void Submitter::Answered(uint64_t tag, int64_t due_ns, const Answer& answer, int
   SendAgain(tag, due_ns, now_ns + std::min(wait, kRetryAfterMaxNs));
 }
 
-void Submitter::Acknowledged(uint64_t tag, const Answer& answer, int64_t now_ns) {
-  last_acknowledged_ns_ = now_ns;
-  const uint64_t index = tag & ~kRepeat;
+// Whether it is the first acknowledgement of the report.
+bool Submitter::Acknowledged(uint64_t tag, const Answer& answer, int64_t now_ns) {
   if (!ledger_) {
-    Add(tag & kRepeat ? progress_.repeats : progress_.acknowledged);
-    return;
+    if (tag & kRepeat) Add(progress_.repeats);
+    return !(tag & kRepeat);
   }
+  const uint64_t index = tag & ~kRepeat;
   Receipt receipt;
   if (!FindReceipt(answer.body, receipt)) {
     findings_.Add(Finding::kUnusable, plan_.Describe(index) + ": acknowledged without a receipt");
-    return;
+    return false;
   }
   if (check_hashes_ && base::Sha256(request_.RenderBody(index)).hex() != receipt.sha256) {
     findings_.Add(Finding::kDifferent, plan_.Describe(index) + ": the receipt has another hash");
@@ -145,20 +147,19 @@ void Submitter::Acknowledged(uint64_t tag, const Answer& answer, int64_t now_ns)
   if (accepted == (Find(answer.body, "\"duplicate\":true") != nullptr)) {
     findings_.Add(Finding::kUnusable, plan_.Describe(index) + ": 202 and duplicate do not agree");
   }
-  switch (ledger_->Acknowledge(index, receipt.offset, accepted, now_ns)) {
-    case Ledger::Noted::kFirst: return Add(progress_.acknowledged);
-    case Ledger::Noted::kAgain: break;
-    case Ledger::Noted::kOtherOffset:
-      findings_.Add(Finding::kDoubled, plan_.Describe(index) + ": acknowledged at offset " +
-                                           std::to_string(ledger_->offset(index)) +
-                                           " and again at " + std::to_string(receipt.offset));
-      break;
-    case Ledger::Noted::kAcceptedTwice:
-      findings_.Add(Finding::kDoubled, plan_.Describe(index) + ": answered 202 twice, at offset " +
-                                           std::to_string(receipt.offset));
-      break;
-  }
+  const uint64_t offset = receipt.offset;
+  const Ledger::Noted noted = ledger_->Acknowledge(index, offset, accepted, now_ns);
+  if (noted == Ledger::Noted::kFirst) return true;
   Add(progress_.repeats);
+  if (noted == Ledger::Noted::kOtherOffset) {
+    findings_.Add(Finding::kDoubled, plan_.Describe(index) + ": acknowledged at offset " +
+                                         std::to_string(ledger_->offset(index)) +
+                                         " and again at " + std::to_string(offset));
+  } else if (noted == Ledger::Noted::kAcceptedTwice) {
+    findings_.Add(Finding::kDoubled, plan_.Describe(index) + ": answered 202 twice, at offset " +
+                                         std::to_string(offset));
+  }
+  return false;
 }
 
 void Submitter::SendAgain(uint64_t tag, int64_t due_ns, int64_t at_ns) {

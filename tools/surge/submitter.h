@@ -38,7 +38,7 @@ struct alignas(64) Progress {
   std::atomic<uint64_t> sent{0};          // requests
   std::atomic<uint64_t> acknowledged{0};  // reports, each once
   std::atomic<uint64_t> repeats{0};       // answers to reports already acknowledged
-  std::atomic<uint64_t> measured{0};      // acknowledgements since measure_from_ns
+  std::atomic<uint64_t> measured{0};      // of those acknowledged, the ones due since measure_from_ns
   std::atomic<uint64_t> retried_429{0}, retried_503{0}, retried_504{0}, retried_507{0};
   std::atomic<uint64_t> resent{0};        // after a connection broke
   std::atomic<uint64_t> refused{0};
@@ -64,7 +64,7 @@ class Submitter final : public Script {
   void Lost(uint64_t tag, int64_t due_ns, int64_t now_ns) override;
   bool Done(int64_t now_ns) const override;
 
-  // After the run: from due to acknowledged, and when the last acknowledgement came.
+  // After the run: from due to acknowledged, and when the last report was acknowledged.
   const Histogram& latency() const { return latency_; }
   int64_t last_acknowledged_ns() const { return last_acknowledged_ns_; }
 
@@ -79,7 +79,7 @@ class Submitter final : public Script {
   };
 
   bool TakeFresh(int64_t now_ns, Waiting& taken, int64_t& wake_ns);
-  void Acknowledged(uint64_t tag, const Answer& answer, int64_t now_ns);
+  bool Acknowledged(uint64_t tag, const Answer& answer, int64_t now_ns);
   void SendAgain(uint64_t tag, int64_t due_ns, int64_t at_ns);
   void Refused(uint64_t tag, const Answer& answer);
 

@@ -150,7 +150,8 @@ uint64_t Verifier::ListAlerts() {
 void Verifier::AwaitStream(const AlertStream& stream) {
   uint64_t expected = 0;
   for (uint64_t i = 0; i < ledger_.size(); ++i) expected += ledger_.listed(i) > 0;
-  const int64_t deadline = SteadyNs() + kStreamNs;
+  const auto allowed = static_cast<int64_t>(options_.settle_s * kSecondNs);
+  const int64_t deadline = SteadyNs() + std::min(kStreamNs, allowed);
   while (stream.alerts() < expected && SteadyNs() < deadline && !stop_.load()) Pause(5);
 }
 
