@@ -49,7 +49,7 @@ class AddressTable {
       hash = Mix(hash, text.data(), 8);
       text.remove_prefix(8);
     }
-    hash = Mix(hash, text.data(), text.size());
+    if (!text.empty()) hash = Mix(hash, text.data(), text.size());
     return hash ^ hash >> 32;
   }
   static uint64_t Mix(uint64_t hash, const char* bytes, size_t size) {

@@ -183,6 +183,12 @@ TEST(Cleanse, WhatIsNoQuestionIsKeptAndFlagged) {
   Check("tip", {{R"("ok")", {}, {}, {}, {"not-answerable"}}});
   Check("unheard-of", {{R"({"a":[1,2]})", {}, {}, {}, {"unknown-item"}}});
   Check("mood", {{"null", {}, {}, {}, {}}});
+  const Evaluation nameless = Evaluate(&Diary(), R"({"resourceType":"QuestionnaireResponse","item":[
+    {"answer":[{"valueInteger":1}]},{}]})",
+                                       kNow);
+  ASSERT_EQ(nameless.items.size(), 1u);
+  EXPECT_EQ(nameless.items[0].address, "");
+  EXPECT_THAT(nameless.items[0].rules, ElementsAre("unknown-item"));
 }
 
 TEST(Cleanse, AnswersThatRepeatAreEachKept) {

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
+#include <thread>
 
 #include "clinical/testing_instruments.h"
 
@@ -255,6 +257,24 @@ TEST(Evaluate, LeavesNothingBehind) {
     EXPECT_EQ(after.items.size(), before.items.size());
     EXPECT_THAT(after.flags, IsEmpty());
   }
+}
+
+TEST(Evaluate, ThreadsShareADefinition) {
+  std::vector<std::thread> threads;
+  std::array<int, 4> right{};
+  for (size_t thread = 0; thread < right.size(); ++thread) {
+    threads.emplace_back([&, thread] {
+      const int total = static_cast<int>(thread) * 7;
+      const std::string report = Coded(kPhq9, Spread(total, 9));
+      for (int i = 0; i < 500; ++i) {
+        const bool same = EvaluatePhq9(report).total == total &&
+                          TriageReport(Phq9(), report).reason == EvaluatePhq9(report).reason;
+        right[thread] += same ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(right, ::testing::Each(500));
 }
 
 TEST(LookAt, FindsTheInstrumentAsTheSenderMeansIt) {
