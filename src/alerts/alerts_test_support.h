@@ -182,6 +182,10 @@ class KeyedJournal final : public journal::Journal {
                                                             size_t max) const override {
     return records_.Controls(from, max);
   }
+  base::Result<journal::Offset> Archive(journal::Offset before,
+                                        const std::string& to_directory) override {
+    return records_.Archive(before, to_directory);
+  }
   journal::Stats stats() const override { return records_.stats(); }
   std::optional<base::Error> failed() const override { return std::nullopt; }
   void SetFailureHandler(std::function<void(const base::Error&)>) override {}
