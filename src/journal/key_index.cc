@@ -72,6 +72,7 @@ class KeyIndex::Impl {
   using Lock = std::unique_lock<std::mutex>;
 
   void Freeze(Offset end, const Digest& chain);
+  bool FreezeWhatIsDurable();
   base::Status FindInRuns(const RunSet& set, const Key& key, std::vector<KnownBody>* bodies) const;
   void Background();
   void TryFlush(Lock& lock);
@@ -165,7 +166,7 @@ Admitted KeyIndex::Impl::Admit(const Key& key, const Digest& sha256, const Probe
   if (bodies > 0 && conflicts >= options_.conflicts_per_key_max) {
     return {Verdict::kConflictLimit, first};
   }
-  if (active_->full()) return {Verdict::kIndexFull, next};
+  if (active_->full() && !FreezeWhatIsDurable()) return {Verdict::kIndexFull, next};
   active_->Insert(IndexEntry::Of(key, sha256, next, bodies > 0), hash);
   return {bodies > 0 ? Verdict::kAppendConflicting : Verdict::kAppend, next};
 }
@@ -186,6 +187,18 @@ void KeyIndex::Impl::Durable(Offset end, const Digest& chain) {
     if (flush_) return;
   }
   Freeze(end, chain);
+}
+
+// Nothing is appended while the table is full, and so no Durable() comes to freeze it.
+bool KeyIndex::Impl::FreezeWhatIsDurable() {
+  const Offset end(durable_end_.load(std::memory_order_relaxed));
+  if (active_->entries().back().offset() >= end) return false;
+  {
+    const Lock lock(mutex_);
+    if (flush_) return false;
+  }
+  Freeze(end, durable_chain_);
+  return true;
 }
 
 // The other table's run is installed: what it held is found there by every probe of that version or
