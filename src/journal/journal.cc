@@ -150,6 +150,7 @@ Stats JournalImpl::stats() const {
   stats.records = counters.records.load(std::memory_order_relaxed);
   stats.bytes_written = counters.bytes_written.load(std::memory_order_relaxed);
   stats.sync_ns_total = counters.sync_ns_total.load(std::memory_order_relaxed);
+  stats.sync = counters.sync.snapshot();
   stats.pending_bytes = commit_->pending_bytes();
   stats.pending_records = commit_->pending_records();
   stats.no_space = reserve_->no_space();

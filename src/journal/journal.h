@@ -24,6 +24,7 @@
 #include "io/file_system.h"
 #include "journal/handover.h"
 #include "journal/record.h"
+#include "observe/counters.h"
 
 namespace weir::journal {
 
@@ -73,6 +74,7 @@ struct Stats {
   uint64_t records = 0;
   uint64_t bytes_written = 0;
   uint64_t sync_ns_total = 0;
+  observe::HistogramSnapshot sync;  // how long each fdatasync took
   uint64_t pending_bytes = 0;
   uint64_t pending_records = 0;
   uint64_t disk_bytes = 0;

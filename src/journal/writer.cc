@@ -106,7 +106,9 @@ base::Status Writer::WriteGroup() {
   WEIR_RETURN_IF_ERROR(file_->WriteAt(position_, group_));
   const int64_t before_ns = clock_.SteadyNs();
   WEIR_RETURN_IF_ERROR(file_->SyncData());
-  Count(counters_.sync_ns_total, static_cast<uint64_t>(clock_.SteadyNs() - before_ns));
+  const auto sync_ns = static_cast<uint64_t>(clock_.SteadyNs() - before_ns);
+  counters_.sync.Observe(sync_ns);
+  Count(counters_.sync_ns_total, sync_ns);
   Count(counters_.syncs, 1);
   Count(counters_.bytes_written, group_.size());
   position_ += group_.size();

@@ -20,6 +20,7 @@
 #include "journal/frame.h"
 #include "journal/reserve.h"
 #include "journal/segment_set.h"
+#include "observe/counters.h"
 
 namespace weir::journal {
 
@@ -44,6 +45,7 @@ struct WriterCounters {
   std::atomic<uint64_t> records{0};
   std::atomic<uint64_t> bytes_written{0};
   std::atomic<uint64_t> sync_ns_total{0};
+  observe::Histogram sync;
 };
 
 class Writer {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,10 +37,28 @@ struct HistogramSnapshot {
   std::array<uint64_t, kDurationBoundsNs.size() + 1> counts{};  // not cumulative; last: above all
   uint64_t sum_ns = 0;
 
-  void Add(const HistogramSnapshot& other) noexcept;
-  uint64_t count() const noexcept;
-  // The upper bound of the bucket that holds the quantile (0 to 1); 0 when nothing was observed.
-  uint64_t QuantileNs(double quantile) const noexcept;
+  void Add(const HistogramSnapshot& other) noexcept {
+    for (size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
+    sum_ns += other.sum_ns;
+  }
+  uint64_t count() const noexcept {
+    uint64_t total = 0;
+    for (const uint64_t count : counts) total += count;
+    return total;
+  }
+  // The upper bound of the bucket that holds the quantile (0 to 1); 0 when nothing was observed,
+  // UINT64_MAX above the last bound.
+  uint64_t QuantileNs(double quantile) const noexcept {
+    const uint64_t total = count();
+    if (total == 0) return 0;
+    const auto rank = static_cast<uint64_t>(std::ceil(quantile * static_cast<double>(total)));
+    uint64_t seen = 0;
+    for (size_t i = 0; i < kDurationBoundsNs.size(); ++i) {
+      seen += counts[i];
+      if (seen >= rank) return kDurationBoundsNs[i];
+    }
+    return UINT64_MAX;
+  }
 };
 
 class Histogram {
@@ -50,8 +69,15 @@ class Histogram {
     counts_[bucket].Add(1);
     sum_ns_.Add(ns);
   }
-  void AddTo(HistogramSnapshot& snapshot) const noexcept;
-  HistogramSnapshot snapshot() const noexcept;
+  void AddTo(HistogramSnapshot& snapshot) const noexcept {
+    for (size_t i = 0; i < counts_.size(); ++i) snapshot.counts[i] += counts_[i].value();
+    snapshot.sum_ns += sum_ns_.value();
+  }
+  HistogramSnapshot snapshot() const noexcept {
+    HistogramSnapshot snapshot;
+    AddTo(snapshot);
+    return snapshot;
+  }
 
  private:
   std::array<Counter, kDurationBoundsNs.size() + 1> counts_;
