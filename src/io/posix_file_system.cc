@@ -150,6 +150,13 @@ class PosixFile final : public File {
     return {};
   }
 
+  Status ForgetCached(uint64_t at, uint64_t size) override {
+    const int error = ::posix_fadvise(fd_.get(), static_cast<off_t>(at), static_cast<off_t>(size),
+                                      POSIX_FADV_DONTNEED);
+    if (error != 0) return FailErrno(error, "cannot reread", path_);
+    return {};
+  }
+
   Result<uint64_t> Size() const override {
     struct stat info;
     if (::fstat(fd_.get(), &info) < 0) return FailErrno(errno, "cannot examine", path_);

@@ -26,12 +26,13 @@ class Recoverer {
  private:
   base::Status RemoveLeftovers(const std::vector<std::string>& names, Offset archived_end);
   base::Status CheckClosed(Offset first);
+  base::Status FindFooter(Offset first, const io::File& file, FrameHeader* footer);
   base::Status CheckNewest(Offset first);
   base::Status CheckReaches();
   // kCorruption, after a copy of the file was kept.
   tl::unexpected<base::Error> Damaged(Offset segment, const std::string& what);
   base::Status CutTorn(const SegmentScan& scan, Offset first, io::File& file);
-  base::Status WriteGroupAgain(const SegmentScan& scan, io::File& file);
+  base::Result<SegmentScan> ScanNewest(io::File& file);
   std::string PathOf(Offset first) const { return io::JoinPath(directory_, SegmentName(first)); }
 
   io::FileSystem& files_;
@@ -78,21 +79,43 @@ base::Status Recoverer::CheckClosed(Offset first) {
   WEIR_ASSIGN_OR_RETURN(const size_t got, file->ReadAt(0, sector));
   const auto header = DecodeSegmentHeader({sector.data(), got});
   if (!header) return Damaged(first, header.error().message);
-  const auto end = ReadSegmentEnd(*file);
-  if (!end) {
-    if (end.error().code != ErrorCode::kCorruption) return base::Fail(end.error());
-    return Damaged(first, end.error().message + ", though a later segment exists");
+  auto end = ReadSegmentEnd(*file);
+  FrameHeader footer;
+  if (end) {
+    footer = end->footer;
+  } else if (end.error().code == ErrorCode::kCorruption) {
+    WEIR_RETURN_IF_ERROR(FindFooter(first, *file, &footer));
+  } else {
+    return base::Fail(end.error());
   }
-  if (header->first != first || first != result_.end || end->footer.first < first ||
+  if (header->first != first || first != result_.end || footer.first < first ||
       header->chain != result_.chain) {
     return Damaged(first, "it does not follow the segment before it, which ends at offset " +
                               std::to_string(result_.end.value()));
   }
-  const uint64_t bytes = end->footer.next_position();
-  result_.closed.push_back({{first, end->footer.first, bytes, true}, *header});
-  result_.end = end->footer.first;
-  result_.chain = end->footer.chain;
+  result_.closed.push_back({{first, footer.first, footer.next_position(), true}, *header});
+  result_.end = footer.first;
+  result_.chain = footer.chain;
   return {};
+}
+
+// A segment may be longer than it is used if the machine failed while the rest was given back.
+base::Status Recoverer::FindFooter(Offset first, const io::File& file, FrameHeader* footer) {
+  WEIR_ASSIGN_OR_RETURN(const SegmentScan scan,
+                        ScanSegment(file, [&](const FrameHeader& header, std::string_view) {
+                          *footer = header;
+                          return base::Status{};
+                        }));
+  if (DecideTail({false, scan.closed, true, scan.rest, false}) != TailDecision::kEnd) {
+    return Damaged(first, (scan.damage.empty() ? "it has no footer" : scan.damage) +
+                              ", at byte " + std::to_string(scan.position) +
+                              ", though a later segment exists; offsets " +
+                              std::to_string(scan.end.value()) + " and later");
+  }
+  if (!repair_) return {};
+  WEIR_ASSIGN_OR_RETURN(const auto writable, files_.Open(PathOf(first), io::OpenMode::kReadWrite));
+  WEIR_RETURN_IF_ERROR(writable->Truncate(scan.position));
+  return writable->SyncData();
 }
 
 base::Status Recoverer::CutTorn(const SegmentScan& scan, Offset first, io::File& file) {
@@ -113,21 +136,26 @@ base::Status Recoverer::CutTorn(const SegmentScan& scan, Offset first, io::File&
   return file.SyncData();
 }
 
-base::Status Recoverer::WriteGroupAgain(const SegmentScan& scan, io::File& file) {
-  std::string group(scan.position - scan.group_position, '\0');
-  if (!group.empty()) {
-    WEIR_ASSIGN_OR_RETURN(const size_t got, file.ReadAt(scan.group_position, group));
-    if (got != group.size()) return base::Fail(ErrorCode::kIo, "a segment became shorter");
-    WEIR_RETURN_IF_ERROR(file.WriteAt(scan.group_position, group));
-  }
-  return file.SyncData();
+base::Result<SegmentScan> Recoverer::ScanNewest(io::File& file) {
+  const auto no_visit = [](const FrameHeader&, std::string_view) -> base::Status { return {}; };
+  if (!repair_) return ScanSegment(file, no_visit);
+  // Only the last group can be in memory alone, for all before it had been synced when it was
+  // written. Writing it again would be simpler, but would put what may be durable at risk.
+  WEIR_RETURN_IF_ERROR(file.SyncData());
+  WEIR_ASSIGN_OR_RETURN(SegmentScan scan, ScanSegment(file, no_visit));
+  std::string before(scan.position - scan.group_position, '\0');
+  std::string after(before.size(), '\0');
+  WEIR_ASSIGN_OR_RETURN(const size_t had, file.ReadAt(scan.group_position, before));
+  WEIR_RETURN_IF_ERROR(file.ForgetCached(scan.group_position, before.size()));
+  WEIR_ASSIGN_OR_RETURN(const size_t has, file.ReadAt(scan.group_position, after));
+  if (had == has && before == after) return scan;
+  return ScanSegment(file, no_visit);
 }
 
 base::Status Recoverer::CheckNewest(Offset first) {
   const auto mode = repair_ ? io::OpenMode::kReadWrite : io::OpenMode::kRead;
   WEIR_ASSIGN_OR_RETURN(std::shared_ptr<io::File> file, files_.Open(PathOf(first), mode));
-  auto scanned =
-      ScanSegment(*file, [](const FrameHeader&, std::string_view) -> base::Status { return {}; });
+  auto scanned = ScanNewest(*file);
   if (!scanned) {
     if (scanned.error().code != ErrorCode::kCorruption) return base::Fail(scanned.error());
     return Damaged(first, scanned.error().message);
@@ -168,7 +196,6 @@ base::Status Recoverer::CheckNewest(Offset first) {
   result_.chain = scan.chain;
   result_.sealed = scan.closed || (scan.sealed && scan.rest == Rest::kZeros);
   WEIR_RETURN_IF_ERROR(CheckReaches());
-  if (repair_) WEIR_RETURN_IF_ERROR(WriteGroupAgain(scan, *file));
   if (scan.closed) {
     if (repair_ && size > scan.position) {
       WEIR_RETURN_IF_ERROR(file->Truncate(scan.position));
@@ -223,6 +250,7 @@ base::Result<Recovered> Recoverer::Run() {
     }
   }
   WEIR_RETURN_IF_ERROR(CheckReaches());
+  if (repair_) WEIR_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
   return std::move(result_);
 }
 

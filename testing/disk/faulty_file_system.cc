@@ -67,6 +67,16 @@ class FaultyFileSystem::OpenFile final : public io::File {
     if (dead()) return base::Fail(Dead());
     return disk_.Resize(*inode_, path_, size, false);
   }
+  Status ForgetCached(uint64_t at, uint64_t size) override {
+    const std::lock_guard lock(disk_.mutex_);
+    if (auto error = Enter("reread")) return base::Fail(*error);
+    WEIR_CHECK(inode_->unsynced.empty());
+    const std::string& durable = inode_->durable;
+    for (uint64_t i = at; i < at + size && i < durable.size() && i < inode_->live.size(); ++i) {
+      inode_->live[i] = durable[i];
+    }
+    return {};
+  }
   Result<uint64_t> Size() const override {
     const std::lock_guard lock(disk_.mutex_);
     if (auto error = Enter("examine")) return base::Fail(*error);
@@ -227,6 +237,7 @@ void FaultyFileSystem::LosePower() {
     inode->live = inode->durable;
   }
   locked_.clear();
+  failures_.clear();
   cut_at_.reset();
   power_off_ = false;
   ++epoch_;
@@ -235,6 +246,7 @@ void FaultyFileSystem::LosePower() {
 void FaultyFileSystem::Kill() {
   const std::lock_guard lock(mutex_);
   locked_.clear();
+  failures_.clear();
   cut_at_.reset();
   power_off_ = false;
   ++epoch_;
@@ -383,15 +395,7 @@ Status FaultyFileSystem::MakeDirectories(const std::string& path) {
 
 Status FaultyFileSystem::SyncDirectory(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  const bool was_off = power_off_;
-  if (const auto error = Enter("sync", path)) {
-    // Part of it reached the disk, and no later sync will write the rest.
-    if (!was_off && !power_off_) {
-      SettleNames(unsynced_names_[path]);
-      unsynced_names_.erase(path);
-    }
-    return base::Fail(*error);
-  }
+  if (const auto error = Enter("sync", path)) return base::Fail(*error);
   for (const NameChange& change : unsynced_names_[path]) {
     if (change.inode) {
       durable_[change.path] = change.inode;
