@@ -100,6 +100,20 @@ std::string Milliseconds(int64_t ns) {
   return text;
 }
 
+std::string DescribePlan(const Options& options) {
+  std::string out = options.reports > 0 ? WithCommas(options.reports) + " reports of " +
+                                              WithCommas(options.patients) + " patients"
+                                        : "reports";
+  if (options.closed_loop) {
+    out += ", closed loop";
+    if (options.seconds > 0) Append(out, ", for %g s", options.seconds);
+  } else {
+    Append(out, " over %.6g s", options.over_s);
+  }
+  return out + ", " + WithCommas(options.connections) + " connections, seed " +
+         std::to_string(options.seed);
+}
+
 std::string Describe(const Options& options, const Figures& figures, const Findings& findings) {
   std::string out;
   out += "acknowledged   " + WithCommas(figures.acknowledged);

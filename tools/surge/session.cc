@@ -125,6 +125,10 @@ Schedule Session::MakeSchedule() const {
 }
 
 void Session::Play() {
+  // Whoever watches the output knows by this line that reports are on their way.
+  const std::string told = DescribePlan(options_);
+  std::printf("playing        %s\n", told.c_str());
+  std::fflush(stdout);
   const Schedule schedule = MakeSchedule();
   std::vector<Progress> progress(workers_.size());
   std::vector<std::unique_ptr<Submitter>> submitters;

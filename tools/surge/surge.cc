@@ -48,8 +48,6 @@ int RunSurge(int argc, const char* const* argv) {
   if (!parsed.options) return parsed.exit_status;
   const Options& options = *parsed.options;
   const HandleInterrupt handler;
-  std::printf("surge          seed %llu\n", static_cast<unsigned long long>(options.seed));
-  std::fflush(stdout);
   Session session(options, interrupted);
   if (const auto status = session.Run(); !status) {
     std::fprintf(stderr, "weir surge: %s\n", status.error().message.c_str());

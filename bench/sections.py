@@ -1,0 +1,178 @@
+"""Each section measures one promise of the project's speed; bench/run says which to run."""
+
+import time
+
+from harness import (Floor, Weir, closed_loop, fsync_floor, load, median, rss_bytes, seconds_until,
+                     surge)
+
+MIB = 1 << 20
+
+
+class Scale:
+    """How much of everything: the real thing, or enough to see that it works."""
+
+    def __init__(self, quick, pairs):
+        self.quick = quick
+        self.pairs = pairs or (1 if quick else 5)
+        self.seconds = 2 if quick else 5
+        self.stored = 50_000 if quick else 2_000_000
+        self.measured = 50_000 if quick else 400_000
+        self.backlog = 50_000 if quick else 1_000_000
+        self.journal = 200_000 if quick else 5_000_000
+        self.soak_s = 20 if quick else 600
+
+
+def in_turns(pairs, weir, floor, seconds):
+    """Pairs of runs, in changing order, for the machine drifts."""
+    measured = []
+    for number in range(pairs):
+        order = [("floor", floor), ("ours", weir)]
+        pair = {}
+        for name, server in order if number % 2 == 0 else reversed(order):
+            pair[name] = closed_loop(server, seconds)
+        measured.append(pair)
+    return measured
+
+
+def report_pairs(figures, section, pairs, least_rate, most_cpu=None):
+    ours = median([pair["ours"]["rate"] for pair in pairs])
+    bare = median([pair["floor"]["rate"] for pair in pairs])
+    ratio = median([pair["ours"]["rate"] / pair["floor"]["rate"] for pair in pairs])
+    figures.add(section, "requests/s, ratio to the floor", ratio, at_least=least_rate,
+                note=f"{ours:,.0f}/s to {bare:,.0f}/s, {len(pairs)} pairs")
+    ours_cpu = median([pair["ours"]["server_cpu_us"] for pair in pairs])
+    bare_cpu = median([pair["floor"]["server_cpu_us"] for pair in pairs])
+    cpu = median([pair["ours"]["server_cpu_us"] / pair["floor"]["server_cpu_us"] for pair in pairs])
+    generator = median([pair["ours"]["cpu_us_per_request"] for pair in pairs])
+    figures.add(section, "server's CPU per request, ratio to the floor", cpu, at_most=most_cpu,
+                note=f"{ours_cpu:.1f} µs to {bare_cpu:.1f} µs; the generator takes {generator:.1f} µs")
+    return ours
+
+
+def submit(figures, scale):
+    """Durable, unique, token checked, tasks paused."""
+    with Weir(paused=True) as weir, Floor(weir.answer_bytes(), weir.token) as floor:
+        pairs = in_turns(scale.pairs, weir, floor, scale.seconds)
+        return report_pairs(figures, "submit", pairs, least_rate=0.75, most_cpu=1.6)
+
+
+def running(figures, scale):
+    """The same while the tasks work: intake keeps priority, the rest is worked off afterwards."""
+    with Weir() as weir, Floor(weir.answer_bytes(), weir.token) as floor:
+        pairs = in_turns(scale.pairs, weir, floor, scale.seconds)
+        report_pairs(figures, "running", pairs, least_rate=0.55)
+        left = weir.lag()
+        took = seconds_until(lambda: weir.lag() == 0, 1800, "the tasks have caught up")
+        figures.add("running", "worked off afterwards", took, "s", note=f"{left:,} were waiting")
+
+
+def latency(figures, scale, rate=None):
+    """Open loop at half of the maximum rate, from due to acknowledged."""
+    with Weir(paused=True) as weir:
+        rate = rate or closed_loop(weir, scale.seconds)["rate"]
+        seconds = 5 if scale.quick else 20
+        syncs = [fsync_floor(weir.data_dir, seconds / 2)]
+        measured = surge(weir, "--rate", str(rate / 2), "--reports", str(int(rate / 2 * seconds)),
+                         "--connections", "1024", "--resend", "0", "--no-alerts")["latency"]
+        syncs.append(fsync_floor(weir.data_dir, seconds / 2))
+        sync = max(one["p999_ms"] for one in syncs)
+        figures.add("latency", "p50 from due to acknowledged", measured["p50_ms"], "ms",
+                    note=f"at {rate / 2:,.0f}/s, open loop")
+        figures.add("latency", "p99", measured["p99_ms"], "ms", at_most=5)
+        figures.add("latency", "p99.9", measured["p999_ms"], "ms", at_most=max(20, 3 * sync),
+                    note=f"a bare fdatasync loop: p99.9 {sync:.2f} ms")
+
+
+def tasks(figures, scale):
+    """What all six tasks apply in a second on one core, on a store that is not empty."""
+    with Weir() as weir:
+        load(weir, scale.stored)
+        seconds_until(lambda: weir.lag() == 0, 3600, "what is stored is applied")
+        weir.restart(paused=True)
+        load(weir, scale.measured)
+        weir.cores = {0}
+        weir.restart(paused=False)
+        waiting = weir.lag()
+        took = seconds_until(lambda: weir.lag() == 0, 3600, "the tasks have caught up")
+        figures.add("tasks", "reports/s applied by all six, one core", waiting / took, "/s",
+                    at_least=12_000, note=f"{waiting:,} in {took:.1f} s, {scale.stored:,} stored")
+
+
+def herd(figures, scale):
+    """50,000 patients in one second, each report read back."""
+    del scale
+    with Weir() as weir:
+        result = surge(weir, "--patients", "50000", "--over", "1s", "--verify", check=False)
+        wrong = sum(sort["count"] for sort in result["findings"].values())
+        figures.add("herd", "found wrong by --verify", wrong, at_most=0,
+                    note=f"{result['acknowledged']:,} acknowledged in {result['seconds']:.2f} s, "
+                         f"p99 {result['latency']['p99_ms']:.0f} ms")
+        figures.add("herd", "applied after the last acknowledgement",
+                    result["verified"].get("applied_s", float("inf")), "s", at_most=5)
+
+
+def alerts(figures, scale):
+    """Urgent alerts on the stream: under load, and behind a backlog. And the memory of a backlog."""
+    with Weir() as weir:
+        seconds = 5 if scale.quick else 30
+        result = surge(weir, "--rate", "10000", "--reports", str(10_000 * seconds))
+        urgent = result["alerts"]["urgent"]
+        figures.add("alerts", "urgent, p99 from acknowledgement to event", urgent["p99_ms"], "ms",
+                    at_most=250, note=f"{urgent['count']:,} alerts at 10,000 reports/s")
+    with Weir(paused=True) as weir:
+        load(weir, scale.backlog, urgent_share=0)
+        figures.add("alerts", f"RSS with {weir.lag():,} reports waiting", rss_bytes(weir.pid) / MIB,
+                    "MiB", at_most=256)
+        weir.restart(paused=False)
+        result = surge(weir, "--rate", "200", "--reports", "600", "--urgent-share", "1",
+                       "--elevated-share", "0")
+        figures.add("alerts", "urgent behind a backlog, p99", result["alerts"]["urgent"]["p99_ms"],
+                    "ms", at_most=1000,
+                    note=f"{weir.lag():,} reports still waited when the last alert had come")
+
+
+def growth(figures, scale):
+    """What each report leaves in memory."""
+    with Weir() as weir:
+        warm_up_s = max(5, scale.soak_s // 10)
+        surge(weir, "--rate", "10000", "--reports", str(10_000 * warm_up_s))
+        seconds_until(lambda: weir.lag() == 0, 600, "the tasks have caught up")
+        before = rss_bytes(weir.pid)
+        reports = 10_000 * scale.soak_s
+        surge(weir, "--rate", "10000", "--reports", str(reports))
+        seconds_until(lambda: weir.lag() == 0, 1800, "the tasks have caught up")
+        after = rss_bytes(weir.pid)
+        figures.add("growth", "RSS growth per report", (after - before) / reports, "bytes",
+                    at_most=2, note=f"{before / MIB:.0f} to {after / MIB:.0f} MiB in "
+                                    f"{scale.soak_s} s at 10,000/s")
+
+
+def start(figures, scale):
+    """Ready with a long journal, and exact from the first request."""
+    def probe(name):
+        return {"report_id": name, "patient_id": "p", "data": "free text"}
+
+    with Weir(paused=True) as weir:
+        receipts = {}
+        for number, name in enumerate(["first", "middle", "last"]):
+            answer = weir.submit(probe(name))
+            assert answer.status == 202, answer.body
+            receipts[name] = answer.json()["receipt"]
+            if number < 2:
+                load(weir, scale.journal // 2)
+        for how, stop in [("an orderly stop", weir.terminate), ("a kill", weir.kill)]:
+            stop()
+            begin = time.monotonic()
+            weir.start(seconds=120)
+            took = time.monotonic() - begin
+            wrong = 0
+            for name, receipt in receipts.items():
+                answer = weir.submit(probe(name))
+                wrong += answer.status != 200 or answer.json()["receipt"] != receipt
+            figures.add("start", f"ready after {how}", took, "s", at_most=5,
+                        note=f"{scale.journal:,} reports in the journal")
+            figures.add("start", f"repeats not known after {how}", wrong, at_most=0)
+
+
+SECTIONS = {"submit": submit, "running": running, "latency": latency, "tasks": tasks, "herd": herd,
+            "alerts": alerts, "growth": growth, "start": start}
