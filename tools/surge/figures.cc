@@ -101,17 +101,22 @@ std::string Milliseconds(int64_t ns) {
 }
 
 std::string DescribePlan(const Options& options) {
-  std::string out = options.reports > 0 ? WithCommas(options.reports) + " reports of " +
-                                              WithCommas(options.patients) + " patients"
-                                        : "reports";
+  std::string out;
+  if (options.reports > 0) {
+    Append(out, "%s reports of %s patients", WithCommas(options.reports).c_str(),
+           WithCommas(options.patients).c_str());
+  } else {
+    Append(out, "reports");
+  }
   if (options.closed_loop) {
-    out += ", closed loop";
+    Append(out, ", closed loop");
     if (options.seconds > 0) Append(out, ", for %g s", options.seconds);
   } else {
     Append(out, " over %.6g s", options.over_s);
   }
-  return out + ", " + WithCommas(options.connections) + " connections, seed " +
-         std::to_string(options.seed);
+  Append(out, ", %s connections, seed %llu", WithCommas(options.connections).c_str(),
+         static_cast<unsigned long long>(options.seed));
+  return out;
 }
 
 std::string Describe(const Options& options, const Figures& figures, const Findings& findings) {
