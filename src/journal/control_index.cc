@@ -91,7 +91,7 @@ class ControlIndex::Impl {
   Offset covered() const;
   base::Status Discard();
   void Committed(std::span<const ControlEntry> entries, Offset end);
-  size_t room() const;
+  size_t room();
   base::Result<std::vector<ControlEntry>> Controls(Offset from, size_t max) const;
   base::Status Sync();
   std::optional<base::Error> failing() const;
@@ -185,9 +185,14 @@ void ControlIndex::Impl::Committed(std::span<const ControlEntry> entries, Offset
   if (unwritten > ring_.size() / 2) static_cast<void>(WriteOut());
 }
 
-size_t ControlIndex::Impl::room() const {
-  const std::lock_guard lock(mutex_);
-  return ring_.size() - (count_ - written_);
+size_t ControlIndex::Impl::room() {
+  const auto free = [this] {
+    const std::lock_guard lock(mutex_);
+    return ring_.size() - (count_ - written_);
+  };
+  // Records are refused without room, and so no Committed() comes to try again.
+  if (free() == 0) static_cast<void>(WriteOut());
+  return free();
 }
 
 // Writes the entries committed before the call.
@@ -346,7 +351,7 @@ base::Status ControlIndex::Discard() { return impl_->Discard(); }
 void ControlIndex::Committed(std::span<const ControlEntry> entries, Offset end) {
   impl_->Committed(entries, end);
 }
-size_t ControlIndex::room() const { return impl_->room(); }
+size_t ControlIndex::room() { return impl_->room(); }
 base::Result<std::vector<ControlEntry>> ControlIndex::Controls(Offset from, size_t max) const {
   return impl_->Controls(from, max);
 }

@@ -6,7 +6,7 @@
 // checkpoint does not cover, and the owner commits the journal's records from covered() on again.
 // Files: docs/formats/index.md.
 //
-// Threads: Committed from the journal thread; Controls, Sync, covered, room and failing from any;
+// Threads: Committed and room from the journal thread; Controls, Sync, covered and failing from any;
 // Open, Discard and the destructor from the owner, while no other call runs.
 // Memory: at most `recent_max` entries of 16 bytes, whatever the journal's size.
 // Errors: entries that cannot be written stay in memory and are tried again at the next Committed()
@@ -51,7 +51,8 @@ class ControlIndex {
   // not committed before, in order of offset. Entries below what was committed before are ignored.
   // At most room() entries.
   void Committed(std::span<const ControlEntry> entries, Offset end);
-  size_t room() const;
+  // Tries to write when there is none.
+  size_t room();
 
   // Entries with offset >= from, at most `max`, in order. kCorruption: the file is damaged; the next
   // start rebuilds it.
