@@ -337,6 +337,7 @@ class EngineImpl final : public DeliveryEngine {
       const TargetQueue& queue = targets_[i]->queue;
       TargetStats& to = stats_.targets[i];
       to.name = targets_[i]->target.name;
+      to.delivered = outcomes_.delivered_to(to.name);
       to.waiting = queue.waiting(true) + queue.waiting(false);
       to.in_flight = queue.in_flight();
       to.failures = queue.failures();

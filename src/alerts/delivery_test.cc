@@ -133,6 +133,7 @@ TEST_F(DeliveryTest, TellsATargetOnceAndRecordsIt) {
   EXPECT_EQ(DeliveriesOf(7)[0].status, 200);
   EXPECT_EQ(DeliveriesOf(7)[0].attempts, 1u);
   ASSERT_TRUE(WorkUntil([&] { return engine_->stats().delivered == 1; }));
+  EXPECT_EQ(engine_->stats().targets.at(0).delivered, 1u);
 }
 
 // Other targets are unaffected; what hung is delivered when the target is back, once by its key.

@@ -37,11 +37,19 @@ void Outcomes::Write() {
 
 void Outcomes::Count(const EndedDelivery& ended) {
   ++counts_[static_cast<size_t>(ended.ending)];
-  if (ended.ending == Ending::kDelivered) return;
+  if (ended.ending == Ending::kDelivered) {
+    ++delivered_[ended.target];
+    return;
+  }
   log_.Warn(
       "alerts.not_delivered", "a delivery has ended, and the target did not take it",
       {observe::AtOffset(ended.delivery.report), observe::Target(ended.target),
        observe::HttpStatus(ended.status), observe::Count("attempts", ended.delivery.attempts)});
+}
+
+uint64_t Outcomes::delivered_to(const std::string& target) const {
+  const auto found = delivered_.find(target);
+  return found == delivered_.end() ? 0 : found->second;
 }
 
 }  // namespace weir::alerts

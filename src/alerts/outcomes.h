@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 
 #include "alerts/target_queue.h"
@@ -38,6 +39,7 @@ class Outcomes {
 
   // Journalled so far, by how they ended.
   uint64_t count(Ending ending) const { return counts_[static_cast<size_t>(ending)]; }
+  uint64_t delivered_to(const std::string& target) const;
 
  private:
   void Count(const EndedDelivery& ended);
@@ -49,6 +51,7 @@ class Outcomes {
   int64_t not_before_ns_ = 0;
   bool stopped_ = false;
   uint64_t counts_[3] = {};
+  std::map<std::string, uint64_t> delivered_;  // by target
 };
 
 }  // namespace weir::alerts
