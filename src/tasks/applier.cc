@@ -23,16 +23,17 @@ constexpr const char* kWaitsForReplay = "left to its replay, which the journal h
 }  // namespace
 
 Applier::Applier(const journal::Journal& journal, Service& service, Instruments& instruments,
-                 Waiting waiting)
+                 WaitingReplays waiting)
     : journal_(journal),
       service_(service),
       instruments_(instruments),
-      waiting_(std::move(waiting)),
-      tasks_(service.tasks()) {}
+      tasks_(service.tasks()),
+      waiting_(std::move(waiting)) {}
 
 Result<std::unique_ptr<Applier>> Applier::Open(const journal::Journal& journal,
                                                store::Database& database, Service& service,
-                                               Instruments& instruments, Waiting waiting) {
+                                               Instruments& instruments,
+                                               WaitingReplays waiting) {
   std::unique_ptr<Applier> applier(
       new Applier(journal, service, instruments, std::move(waiting)));
   WEIR_RETURN_IF_ERROR(applier->OpenStore(database));
@@ -48,6 +49,9 @@ Status Applier::OpenStore(store::Database& database) {
     if (i < tasks_.size()) WEIR_RETURN_IF_ERROR(tasks_[i]->Open(*connection_));
   }
   staged_ = committed_;
+  WEIR_ASSIGN_OR_RETURN(WaitingReplays waiting, ledger_.LoadReplays());
+  waiting_.merge(waiting);
+  committed_waiting_ = waiting_;
   WEIR_RETURN_IF_ERROR(service_.OpenControls(*connection_));
   return ledger_.ForEachDefinition([this](std::string_view packed, Offset offset) {
     return instruments_.Add(packed, offset);
@@ -72,17 +76,28 @@ Status Applier::InTransaction(Body&& body) {
   if (status) status = connection_->Commit();
   if (status) {
     committed_ = staged_;
+    committed_waiting_ = waiting_;
     service_.Committed();
     return {};
   }
   connection_->Rollback();
   staged_ = committed_;
+  waiting_ = committed_waiting_;
   for (Task* task : tasks_) task->Discard();
   service_.RolledBack();
   return status;
 }
 
+void Applier::Looked(Offset control_end, const std::vector<Offset>& ahead) {
+  looked_control_ = control_end;
+  looked_ahead_ = ahead;
+}
+
 Status Applier::SaveChanged() {
+  staged_.back().cursor = std::max(staged_.back().cursor, looked_control_);
+  for (size_t i = 0; i < looked_ahead_.size(); ++i) {
+    staged_[i].ahead = std::max(staged_[i].ahead, looked_ahead_[i]);
+  }
   for (size_t i = 0; i < staged_.size(); ++i) {
     if (staged_[i] == committed_[i]) continue;
     WEIR_RETURN_IF_ERROR(ledger_.Save(NameOf(i), staged_[i]));
@@ -145,7 +160,7 @@ Status Applier::ApplyTask(size_t task, const Window& window) {
     first = stop->index + 1;
   }
   staged_[task].cursor = window.end;
-  return {};
+  return waiting_.empty() ? Status() : ReplayWaiting(task, window);
 }
 
 Status Applier::ApplyOneByOne(size_t task, const Window& window, Range range) {
@@ -188,7 +203,7 @@ std::optional<Applier::Stop> Applier::ApplyRange(size_t task, const Window& wind
 
 Status Applier::ApplyOne(size_t task, const Window& window, size_t index) {
   const RecordView& record = window.block.records[index];
-  if (!waiting_.empty() && waiting_.contains({std::string(NameOf(task)), record.offset})) {
+  if (!waiting_.empty() && WaitsForReplay(task, record.offset)) {
     return Fail(ErrorCode::kInvalidArgument, kWaitsForReplay);
   }
   Turn turn{.visible_at = record.offset};
@@ -300,7 +315,36 @@ Status Applier::Replay(const RecordView& record) {
   if (!head) return Fail(ErrorCode::kInvalidArgument, head.error().message);
   const size_t task = IndexOf(head->task);
   if (task == tasks_.size()) return Fail(ErrorCode::kInvalidArgument, "names no task");
-  WEIR_ASSIGN_OR_RETURN(const auto copy, ledger_.Quarantined(NameOf(task), head->record));
+  if (head->record >= staged_[task].cursor) {
+    // Not reached yet: a store that is behind the journal, where the lanes overtake the windows.
+    const std::string name(NameOf(task));
+    waiting_.insert({name, head->record, record.offset});
+    return ledger_.AddReplay(name, head->record, record.offset);
+  }
+  return ReplayOne(task, head->record, record.offset);
+}
+
+bool Applier::WaitsForReplay(size_t task, Offset record) const {
+  const auto found = waiting_.lower_bound({std::string(NameOf(task)), record, std::nullopt});
+  return found != waiting_.end() && found->task == NameOf(task) && found->record == record;
+}
+
+// What the window's records were left to, now that they are in quarantine.
+Status Applier::ReplayWaiting(size_t task, const Window& window) {
+  const std::string name(NameOf(task));
+  auto at = waiting_.lower_bound({name, window.begin, std::nullopt});
+  while (at != waiting_.end() && at->task == name && at->record < window.end) {
+    const WaitingReplay waiting = *at++;
+    if (!waiting.replay) continue;
+    WEIR_RETURN_IF_ERROR(ReplayOne(task, waiting.record, *waiting.replay));
+    WEIR_RETURN_IF_ERROR(ledger_.RemoveReplay(name, waiting.record, *waiting.replay));
+    waiting_.erase(waiting);
+  }
+  return {};
+}
+
+Status Applier::ReplayOne(size_t task, Offset record, Offset replay) {
+  WEIR_ASSIGN_OR_RETURN(const auto copy, ledger_.Quarantined(NameOf(task), record));
   if (!copy) return {};  // replayed before, by another operator
 
   Window window;
@@ -308,10 +352,9 @@ Status Applier::Replay(const RecordView& record) {
   window.end = copy->offset + 1;
   window.block.records.push_back(copy->view());
   WEIR_ASSIGN_OR_RETURN(window.computed,
-                        service_.Compute(window.block, instruments_, record.offset));
+                        service_.Compute(window.block, instruments_, replay));
   WEIR_RETURN_IF_ERROR(connection_->Savepoint());
-  Status status =
-      tasks_[task]->Apply(window, 0, Turn{.visible_at = record.offset, .replayed = true});
+  Status status = tasks_[task]->Apply(window, 0, Turn{.visible_at = replay, .replayed = true});
   if (status) status = tasks_[task]->Flush();
   if (status) {
     WEIR_RETURN_IF_ERROR(connection_->ReleaseSavepoint());

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,11 +26,10 @@ inline constexpr std::string_view kControlLane = "control";
 class Applier {
  public:
   // `waiting`: records that a task leaves to their later replay (a rebuild; see rebuild.h).
-  using Waiting = std::set<std::pair<std::string, Offset>>;
-
   static base::Result<std::unique_ptr<Applier>> Open(const journal::Journal& journal,
                                                      store::Database& database, Service& service,
-                                                     Instruments& instruments, Waiting waiting = {});
+                                                     Instruments& instruments,
+                                                     WaitingReplays waiting = {});
 
   // Committed progress of service.tasks()[index], and of the control lane.
   const Progress& progress(size_t index) const { return committed_[index]; }
@@ -53,13 +51,16 @@ class Applier {
     Offset control_end;
   };
   base::Status ApplyExpress(const Express& express);
+  // The express lane has found nothing more below these (by task): the cursors are saved with what is
+  // applied next.
+  void Looked(Offset control_end, const std::vector<Offset>& ahead);
 
   // Applies the window in all tasks, and after that the control records within it: a rebuild.
   base::Status ApplyInOrder(const Window& window);
 
  private:
   Applier(const journal::Journal& journal, Service& service, Instruments& instruments,
-          Waiting waiting);
+          WaitingReplays waiting);
   base::Status OpenStore(store::Database& database);
 
   template <class Body>
@@ -88,18 +89,23 @@ class Applier {
   base::Status DispatchControl(const journal::RecordView& record);
   base::Status SetPaused(const journal::RecordView& record);
   base::Status Replay(const journal::RecordView& record);
+  base::Status ReplayOne(size_t task, Offset record, Offset replay);
+  base::Status ReplayWaiting(size_t task, const Window& window);
+  bool WaitsForReplay(size_t task, Offset record) const;
   size_t IndexOf(std::string_view task) const;  // task_count(): unknown
   std::string_view NameOf(size_t task) const;
 
   const journal::Journal& journal_;
   Service& service_;
   Instruments& instruments_;
-  const Waiting waiting_;
   std::span<Task* const> tasks_;
   std::unique_ptr<store::Connection> connection_;
   Ledger ledger_;
   // By task, the control lane last. What the transaction in progress has staged, and what holds.
   std::vector<Progress> staged_, committed_;
+  WaitingReplays waiting_, committed_waiting_;
+  Offset looked_control_;
+  std::vector<Offset> looked_ahead_;
 };
 
 }  // namespace weir::tasks

@@ -205,6 +205,37 @@ TEST_F(EngineTest, APausedAlertTaskRaisesNothingUntilItIsResumedAndThenUrgentOne
   EXPECT_EQ(One("SELECT count(*) FROM noted WHERE task = 'alert'"), "301");
 }
 
+TEST_F(EngineTest, AnUrgentRecordBetweenAPauseAndItsEndIsNotForgotten) {
+  service_.first.RefuseAll(true);
+  AddUrgent(journal_, "before");
+  Pause(journal_, "alert", true);
+  AddUrgent(journal_, "between");
+  Pause(journal_, "alert", false);
+  AddUrgent(journal_, "after");
+  Start();
+  ASSERT_TRUE(WaitStatus("alert", [](const TaskStatus& s) { return s.cursor == Offset(5); }));
+  EXPECT_THAT(Query("SELECT body || ahead FROM noted WHERE task = 'alert' ORDER BY rowid"),
+              ElementsAre("before1", "between1", "after1"));
+}
+
+// A store that is behind the journal: the lanes overtake the windows.
+TEST_F(EngineTest, AReplayThatComesBeforeItsRecordWaitsForIt) {
+  Pause(journal_, "second", true);
+  AddReport(journal_, "a");
+  Replay(journal_, "second", Offset(1));
+  Start();
+  ASSERT_TRUE(WaitStatus("first", [](const TaskStatus& s) { return s.cursor == Offset(3); }));
+  engine_.reset();
+  Pause(journal_, "second", false);
+  Start();
+  ASSERT_TRUE(WaitApplied());
+  EXPECT_THAT(Query("SELECT body || visible_at FROM noted WHERE task = 'second'"),
+              ElementsAre("a2"))
+      << "as in a rebuild, it is visible from its replay on";
+  EXPECT_EQ(StatusOf("second").quarantined, 0u);
+  EXPECT_EQ(One("SELECT count(*) FROM replay_waiting"), "0");
+}
+
 TEST_F(EngineTest, AFullStoreStallsEveryTaskAndTheyCatchUpWhenThereIsRoom) {
   OpenStore(512 << 10);
   const std::string large(2000, 'x');

@@ -96,6 +96,7 @@ Result<ExpressLane::Done> ExpressLane::Step(Offset end, const std::vector<size_t
     status = urgent_status ? control_status : urgent_status;
   }
   if (!status) return Fail(status.error());
+  applier_.Looked(control_, ahead_);
   done.more = control_ < end || std::ranges::any_of(urgent, [&](size_t task) {
                 return !applier_.progress(task).paused && AheadOf(task) < end;
               });
@@ -111,8 +112,8 @@ Status ExpressLane::Apply(const Applier::Express& express, Done* done) {
   }
   control_ = std::max(control_, express.control_end);
   for (const size_t task : express.express) {
-    // One that was paused on the way stands where the applier left it.
-    if (!applier_.progress(task).paused) ahead_[task] = std::max(ahead_[task], express.ahead_end);
+    // One that was paused on the way, be it resumed since, stands where the applier left it.
+    ahead_[task] = records > 0 ? applier_.progress(task).ahead : express.ahead_end;
   }
   return {};
 }

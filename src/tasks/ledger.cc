@@ -31,6 +31,14 @@ CREATE TABLE quarantine(
   UNIQUE(task, record_offset)
 ) STRICT;
 
+-- Replays that came before the task had reached the record.
+CREATE TABLE replay_waiting(
+  task TEXT NOT NULL,
+  record_offset INTEGER NOT NULL,
+  replay_offset INTEGER NOT NULL,
+  PRIMARY KEY(task, record_offset, replay_offset)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE definition(
   record_offset INTEGER PRIMARY KEY,
   packed BLOB NOT NULL           -- clinical::Definition::Unpack() reads it
@@ -82,6 +90,14 @@ Result<Ledger> Ledger::Open(store::Connection& connection) {
   WEIR_RETURN_IF_ERROR(prepare(ledger.note_attempt_,
                                "UPDATE quarantine SET reason = ?, attempts = attempts + 1"
                                " WHERE task = ? AND record_offset = ?"));
+  WEIR_RETURN_IF_ERROR(prepare(ledger.add_replay_,
+                               "INSERT INTO replay_waiting(task, record_offset, replay_offset)"
+                               " VALUES(?, ?, ?) ON CONFLICT DO NOTHING"));
+  WEIR_RETURN_IF_ERROR(prepare(ledger.remove_replay_,
+                               "DELETE FROM replay_waiting WHERE task = ? AND record_offset = ?"
+                               " AND replay_offset = ?"));
+  WEIR_RETURN_IF_ERROR(prepare(
+      ledger.replays_, "SELECT task, record_offset, replay_offset FROM replay_waiting"));
   WEIR_RETURN_IF_ERROR(prepare(
       ledger.add_definition_,
       "INSERT INTO definition(record_offset, packed) VALUES(?, ?) ON CONFLICT DO NOTHING"));
@@ -152,6 +168,28 @@ Status Ledger::Release(std::string_view task, Offset record) {
 Status Ledger::NoteAttempt(std::string_view task, Offset record, std::string_view reason) {
   note_attempt_->BindText(1, reason).BindText(2, task).Bind(3, Number(record));
   return note_attempt_->Run();
+}
+
+Status Ledger::AddReplay(std::string_view task, Offset record, Offset replay) {
+  add_replay_->BindText(1, task).Bind(2, Number(record)).Bind(3, Number(replay));
+  return add_replay_->Run();
+}
+
+Status Ledger::RemoveReplay(std::string_view task, Offset record, Offset replay) {
+  remove_replay_->BindText(1, task).Bind(2, Number(record)).Bind(3, Number(replay));
+  return remove_replay_->Run();
+}
+
+Result<WaitingReplays> Ledger::LoadReplays() {
+  WaitingReplays replays;
+  auto row = replays_->Step();
+  for (; row && *row; row = replays_->Step()) {
+    replays.insert({std::string(replays_->Text(0)), ToOffset(replays_->Int(1)),
+                    ToOffset(replays_->Int(2))});
+  }
+  replays_->Reset();
+  if (!row) return base::Fail(std::move(row).error());
+  return replays;
 }
 
 Status Ledger::AddDefinition(std::string_view packed, Offset offset) {

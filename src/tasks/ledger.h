@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,16 @@ struct Progress {
   bool operator==(const Progress&) const = default;
 };
 
+// A record that a task leaves to a replay, which the journal holds further on.
+struct WaitingReplay {
+  std::string task;
+  Offset record;
+  // Of the replay, which came first; nullopt: it is still to come.
+  std::optional<Offset> replay;
+  auto operator<=>(const WaitingReplay&) const = default;
+};
+using WaitingReplays = std::set<WaitingReplay>;
+
 class Ledger {
  public:
   static base::Result<Ledger> Open(store::Connection& connection);
@@ -46,6 +57,10 @@ class Ledger {
   // A replay did not succeed: the new reason, and one attempt more.
   base::Status NoteAttempt(std::string_view task, Offset record, std::string_view reason);
 
+  base::Status AddReplay(std::string_view task, Offset record, Offset replay);
+  base::Status RemoveReplay(std::string_view task, Offset record, Offset replay);
+  base::Result<WaitingReplays> LoadReplays();
+
   base::Status AddDefinition(std::string_view packed, Offset offset);
   base::Status ForEachDefinition(
       const std::function<base::Status(std::string_view packed, Offset offset)>& visit);
@@ -57,6 +72,9 @@ class Ledger {
   store::Statement* quarantined_ = nullptr;
   store::Statement* release_ = nullptr;
   store::Statement* note_attempt_ = nullptr;
+  store::Statement* add_replay_ = nullptr;
+  store::Statement* remove_replay_ = nullptr;
+  store::Statement* replays_ = nullptr;
   store::Statement* add_definition_ = nullptr;
   store::Statement* definitions_ = nullptr;
   store::Connection* connection_ = nullptr;
