@@ -15,7 +15,6 @@ __extension__ typedef unsigned __int128 Uint128;
 
 constexpr uint32_t kFingerprintBits = 9;
 constexpr uint32_t kFingerprintMask = (1u << kFingerprintBits) - 1;
-constexpr size_t kStoredHeader = 8 + 4 + 4;
 // Each attempt at 1.13 positions a key fails less than once in ten; small sets somewhat more often.
 constexpr int kAttemptsMax = 200;
 
