@@ -3,10 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include <fstream>
+#include <iterator>
 #include <map>
 
 #include "alerts/signature.h"
+#include "base/clock.h"
 
 namespace weir::alerts {
 namespace {
@@ -92,6 +97,34 @@ TEST(IdempotencyKey, IsTheSameForOneDeliveryAndDiffersFromAllOthers) {
     }
   }
   EXPECT_EQ(keys.size(), 16u);
+}
+
+// The first shell block of the document, followed by a call of its function.
+class VerifyExample : public ::testing::Test {
+ protected:
+  static bool Accepts(const std::string& signature, const std::string& body) {
+    std::ifstream file("docs/alerts.md");
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const size_t begin = text.find("```sh\n") + 6;
+    const std::string script = text.substr(begin, text.find("```", begin) - begin) +
+                               "printf '%s' '" + body + "' | verify_weir secret '" + signature +
+                               "'\n";
+    const std::string path = ::testing::TempDir() + "verify_weir_" + std::to_string(getpid());
+    std::ofstream(path) << script;
+    const int status = system(("sh " + path).c_str());
+    unlink(path.c_str());
+    return status == 0;
+  }
+};
+
+TEST_F(VerifyExample, AcceptsWhatWeSendAndNothingElse) {
+  const std::string body = R"({"stage":"alert","id":"a-12"})";
+  const int64_t now = base::SystemClock().WallMs() / 1000;
+  EXPECT_TRUE(Accepts(Sign("secret", now, body), body));
+  EXPECT_FALSE(Accepts(Sign("secret", now, body), body + " "));
+  EXPECT_FALSE(Accepts(Sign("other", now, body), body));
+  EXPECT_FALSE(Accepts(Sign("secret", now - 600, body), body));
+  EXPECT_FALSE(Accepts("t=" + std::to_string(now) + ",sha256=", body));
 }
 
 }  // namespace
