@@ -1,0 +1,117 @@
+#include "app/wiring.h"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+
+#include "io/file_system.h"
+#include "services/epro/schema.h"
+
+namespace weir::app {
+
+std::string JournalDirectory(const config::Config& config) {
+  return io::JoinPath(config.data_dir, "journal");
+}
+
+std::string StorePath(const config::Config& config) {
+  return io::JoinPath(config.data_dir, "weir.db");
+}
+
+std::string InstrumentsDirectory(const config::Config& config) {
+  namespace fs = std::filesystem;
+  const std::string& directory = config.instruments_directory;
+  std::error_code ignored;
+  if (fs::exists(directory, ignored) || directory != config::Config{}.instruments_directory) {
+    return directory;
+  }
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  for (fs::path at = program.parent_path(); at.has_relative_path(); at = at.parent_path()) {
+    if (fs::exists(at / directory, ignored)) return (at / directory).string();
+  }
+  return directory;
+}
+
+observe::LogOptions LogOptions(const config::Config& config) {
+  observe::LogOptions options;
+  options.level = observe::ParseLevel(config.log.level).value_or(observe::Level::kInfo);
+  options.file = config.log.file;
+  options.file_bytes_max = config.log.file_bytes_max;
+  options.files_max = config.log.files_max;
+  options.burst = config.log.burst;
+  options.per_second = config.log.per_second;
+  return options;
+}
+
+alerts::RoutingOptions RoutingOptions(const config::Config& config) {
+  alerts::RoutingOptions options;
+  for (const auto& [name, target] : config.alerts.targets) {
+    options.targets.push_back({.name = name, .url = target.url, .secret = target.secret});
+  }
+  for (const config::AlertRoute& route : config.alerts.routes) {
+    options.routes.push_back({.study_id = route.study,
+                              .site_id = route.site,
+                              .doctor_id = route.doctor,
+                              .targets = route.targets});
+  }
+  options.escalation_target = config.alerts.escalation_target;
+  return options;
+}
+
+alerts::DeliveryOptions DeliveryOptions(const config::Config& config, const base::Clock& clock) {
+  alerts::DeliveryOptions options;
+  options.retry.min_ms = config.alerts.retry_min_ms;
+  options.retry.max_ms = config.alerts.retry_max_ms;
+  options.retry.give_up_after_ms = config.alerts.give_up_after_ms;
+  options.escalation.after_ms = config.alerts.escalate_after_ms;
+  options.timeout_ms = config.alerts.timeout_ms;
+  options.in_flight_max = config.alerts.max_in_flight;
+  options.in_flight_per_target_max = config.alerts.max_in_flight_per_target;
+  options.seed = static_cast<uint64_t>(clock.WallMs());
+  return options;
+}
+
+tasks::EngineOptions EngineOptions(const config::Config& config) {
+  tasks::EngineOptions options = config.tasks.engine;
+  options.paused = config.tasks.paused.all;
+  return options;
+}
+
+epro::ScheduleOf Schedules(const config::Config& config) {
+  std::map<std::string, epro::StudySchedule> schedules;
+  for (const auto& [study, settings] : config.studies) {
+    const config::Schedule& from = settings.schedule;
+    if (from.every_days == 0) continue;
+    epro::StudySchedule& to = schedules[study];
+    (from.every_days == 1 ? to.schedule.per_day : to.schedule.per_week) = 1;
+    to.first_day = epro::ParseDay(from.start);
+    to.days = from.days;
+  }
+  return [schedules](const std::string& study) -> std::optional<epro::StudySchedule> {
+    const auto found = schedules.find(study);
+    if (found == schedules.end()) return std::nullopt;
+    return found->second;
+  };
+}
+
+epro::IntakeOptions IntakeOptions(const config::Config& config) {
+  epro::IntakeOptions options;
+  options.limits.id_bytes_max = config.http.id_bytes_max;
+  options.limits.depth_max = config.http.json_depth_max;
+  options.waiting_max = config.shedder.max_queueing;
+  options.deadline_ms = config.http.request_timeout_ms;
+  options.deadline_ms_max = config.http.request_timeout_max_ms;
+  options.line_bytes_max = config.http.batch_line_bytes_max;
+  options.lines_waiting_max = config.http.batch_lines_waiting_max;
+  options.batches_max = config.http.batches_max;
+  return options;
+}
+
+base::Result<std::unique_ptr<store::Database>> OpenStore(const config::Config& config) {
+  store::SqliteOptions options = config.store.sqlite;
+  options.path = StorePath(config);
+  WEIR_ASSIGN_OR_RETURN(auto database, store::OpenSqlite(options));
+  WEIR_RETURN_IF_ERROR(database->Migrate(epro::StoreMigrations()));
+  return database;
+}
+
+}  // namespace weir::app
