@@ -139,6 +139,8 @@ void Session::Play() {
     submitters.push_back(std::make_unique<Submitter>(plan_, options_, schedule,
                                                      Submitter::Share{i, workers_.size()},
                                                      ledger_.get(), findings_, progress[i]));
+  }
+  for (size_t i = 0; i < workers_.size(); ++i) {
     threads.emplace_back([&, i] {
       workers_[i]->Run(*submitters[i], stop_);
       running.fetch_sub(1);

@@ -111,6 +111,8 @@ uint64_t Verifier::ReadAll(bool applied, std::atomic<uint64_t>& read) {
     scripts.push_back(std::make_unique<ReadBack>(plan_, options_,
                                                  Submitter::Share{i, workers_.size()}, ledger_,
                                                  applied, findings_, read));
+  }
+  for (size_t i = 0; i < workers_.size(); ++i) {
     threads.emplace_back([&, i] { workers_[i]->Run(*scripts[i], stop_); });
   }
   for (std::thread& thread : threads) thread.join();
