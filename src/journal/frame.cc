@@ -119,8 +119,9 @@ base::Result<std::vector<IndexEntry>> DecodeIndex(const FrameHeader& header,
   return entries;
 }
 
-FrameBuilder::FrameBuilder(bool compress) {
+FrameBuilder::FrameBuilder(const base::Clock& clock, bool compress) : clock_(clock) {
   if (!compress) return;
+  compress_ns_at_ = clock_.SteadyNs();
   compressor_ = ZSTD_createCCtx();
   WEIR_CHECK(compressor_ != nullptr);
   ZSTD_CCtx_setParameter(compressor_, ZSTD_c_compressionLevel, 1);
@@ -141,25 +142,43 @@ void FrameBuilder::Add(const RecordHeader& header, std::string_view head, std::s
   payload_bytes_ += head.size() + body.size();
 }
 
-bool FrameBuilder::Compress(std::string& out) {
-  if (compressor_ == nullptr || raw_.size() < kCompressBytesMin) return false;
+void FrameBuilder::AppendHeads(std::string& out) const {
+  for (const Pending& record : records_) out.append(record.head);
+}
+void FrameBuilder::AppendBodies(std::string& out) const {
+  for (const Pending& record : records_) out.append(record.body);
+}
+
+bool FrameBuilder::MayCompress() {
+  if (compressor_ == nullptr || payload_bytes_ < kCompressBytesMin) return false;
   if (frames_to_skip_ > 0) {
     --frames_to_skip_;
     return false;
   }
-  // Less than an eighth saved does not pay; a destination that small lets zstd give up early.
+  const int64_t now_ns = clock_.SteadyNs();
+  compress_ns_left_ =
+      std::min(kCompressNsMax, compress_ns_left_ + (now_ns - compress_ns_at_) / kCompressShare);
+  compress_ns_at_ = now_ns;
+  return compress_ns_left_ > 0;
+}
+
+bool FrameBuilder::Compress(std::string& out) {
+  if (!MayCompress()) return false;
+  raw_.clear();
+  raw_.reserve(payload_bytes_);
+  AppendHeads(raw_);
+  AppendBodies(raw_);
+  // A destination that is too small for a result that pays lets zstd give up early.
   const size_t room = raw_.size() - raw_.size() / 8;
   const size_t before = out.size();
   out.resize(before + room);
   const size_t got =
       ZSTD_compress2(compressor_, out.data() + before, room, raw_.data(), raw_.size());
-  if (ZSTD_isError(got)) {
-    out.resize(before);
-    frames_to_skip_ = kFramesSkipped;
-    return false;
-  }
-  out.resize(before + got);
-  return true;
+  const bool pays = ZSTD_isError(got) == 0;
+  out.resize(before + (pays ? got : 0));
+  if (!pays) frames_to_skip_ = kFramesSkipped;
+  compress_ns_left_ -= clock_.SteadyNs() - compress_ns_at_;
+  return pays;
 }
 
 FrameHeader FrameBuilder::Finish(FrameHeader at, Digest* chain, std::string& out) {
@@ -167,29 +186,30 @@ FrameHeader FrameBuilder::Finish(FrameHeader at, Digest* chain, std::string& out
   at.count = static_cast<uint32_t>(records_.size());
   at.heads_bytes = static_cast<uint32_t>(heads_bytes_);
   at.bodies_bytes = static_cast<uint32_t>(payload_bytes_ - heads_bytes_);
-  out.resize(begin + kFrameHeaderBytes + at.table_bytes());
+  const size_t payload_at = begin + kFrameHeaderBytes + at.table_bytes();
+  out.reserve(payload_at + payload_bytes_ + kSectorBytes);
+  out.resize(payload_at);
   char* entry = out.data() + begin + kFrameHeaderBytes;
-  raw_.clear();
-  raw_.reserve(payload_bytes_);
   for (const Pending& record : records_) {
     EncodeEntry({{record.header},
                  static_cast<uint32_t>(record.head.size()),
                  static_cast<uint32_t>(record.body.size())},
                 entry);
     entry += kEntryBytes;
-    raw_.append(record.head);
   }
-  for (const Pending& record : records_) raw_.append(record.body);
   at.compressed = Compress(out);
-  if (!at.compressed) out.append(raw_);
-
+  if (!at.compressed) {
+    AppendHeads(out);
+    AppendBodies(out);
+  }
   const std::string_view frame = std::string_view(out).substr(begin);
   const std::string_view table = frame.substr(kFrameHeaderBytes, at.table_bytes());
   const std::string_view payload = frame.substr(kFrameHeaderBytes + at.table_bytes());
   at.stored_bytes = static_cast<uint32_t>(payload.size());
   at.table_crc = base::Crc32c(table);
   at.payload_crc = base::Crc32c(payload);
-  *chain = NextChain(*chain, at, table, std::string_view(raw_).substr(0, heads_bytes_));
+  *chain = NextChain(*chain, at, table,
+                     (at.compressed ? std::string_view(raw_) : payload).substr(0, heads_bytes_));
   at.chain = *chain;
   EncodeFrameHeader(at, out.data() + begin);
   Pad(out, begin);

@@ -31,8 +31,10 @@ base::Result<Found> FrameAt(FileWindow& window, const SegmentScan& scan) {
                    " where " + std::to_string(scan.end.value()) + " is due";
     return found;
   }
-  WEIR_ASSIGN_OR_RETURN(found.bytes, window.View(scan.position, found.header.used_bytes()));
-  if (auto whole = CheckFrame(found.header, found.bytes); !whole) {
+  WEIR_ASSIGN_OR_RETURN(found.bytes, window.View(scan.position, found.header.frame_bytes()));
+  if (found.bytes.size() < found.header.frame_bytes()) {
+    found.damage = "a frame is incomplete";
+  } else if (auto whole = CheckFrame(found.header, found.bytes); !whole) {
     found.damage = whole.error().message;
   } else if (found.header.type != FrameType::kBatch && found.header.chain != scan.chain) {
     found.damage = "a frame's chain value is not that of the batches before it";
@@ -81,15 +83,15 @@ uint64_t IndexStride(uint64_t segment_bytes) {
   return std::max(kIndexStrideMin, segment_bytes / (kIndexEntriesMax / 2));
 }
 
-base::Result<SegmentScan> ScanSegment(const io::File& file, const FrameVisitor& visit) {
+base::Result<SegmentScan> ScanSegmentFrom(const io::File& file, const ScanStart& start,
+                                          const FrameVisitor& visit) {
   WEIR_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
   FileWindow window(file, size);
   SegmentScan scan;
-  WEIR_ASSIGN_OR_RETURN(const std::string_view first, window.View(0, kSegmentHeaderBytes));
-  WEIR_ASSIGN_OR_RETURN(scan.header, DecodeSegmentHeader(first));
-  scan.position = scan.group_position = kSegmentHeaderBytes;
-  scan.end = scan.header.first;
-  scan.chain = scan.header.chain;
+  scan.header = start.header;
+  scan.position = scan.group_position = start.position;
+  scan.end = start.end;
+  scan.chain = start.chain;
   const uint64_t stride = IndexStride(scan.header.segment_bytes);
   while (!scan.closed) {
     WEIR_ASSIGN_OR_RETURN(const Found found, FrameAt(window, scan));
@@ -113,6 +115,26 @@ base::Result<SegmentScan> ScanSegment(const io::File& file, const FrameVisitor& 
   }
   WEIR_RETURN_IF_ERROR(ExamineRest(window, &scan));
   return scan;
+}
+
+base::Result<SegmentScan> ScanSegment(const io::File& file, const FrameVisitor& visit) {
+  std::string sector(kSegmentHeaderBytes, '\0');
+  WEIR_ASSIGN_OR_RETURN(const size_t got, file.ReadAt(0, sector));
+  WEIR_ASSIGN_OR_RETURN(const SegmentHeader header, DecodeSegmentHeader({sector.data(), got}));
+  return ScanSegmentFrom(file, {header, kSegmentHeaderBytes, header.first, header.chain}, visit);
+}
+
+base::Result<std::optional<FrameHeader>> FindFrame(const io::File& file, uint64_t position) {
+  WEIR_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
+  FileWindow window(file, size);
+  for (; position < size; position += kSectorBytes) {
+    WEIR_ASSIGN_OR_RETURN(std::string_view bytes, window.View(position, kFrameHeaderBytes));
+    const auto header = DecodeFrameHeader(bytes, position);
+    if (!header) continue;
+    WEIR_ASSIGN_OR_RETURN(bytes, window.View(position, header->frame_bytes()));
+    if (bytes.size() == header->frame_bytes() && CheckFrame(*header, bytes)) return *header;
+  }
+  return std::nullopt;
 }
 
 }  // namespace weir::journal

@@ -51,12 +51,24 @@ struct SegmentScan {
   std::vector<IndexEntry> index;
 };
 
-// Called for each whole frame with its used bytes.
+// Called for each whole frame with its bytes, padding included.
 using FrameVisitor = std::function<base::Status(const FrameHeader& header, std::string_view frame)>;
 
 // kCorruption only for the segment's header; damage further on is in the result. Errors of reading,
 // and the visitor's, are returned as they are.
 base::Result<SegmentScan> ScanSegment(const io::File& file, const FrameVisitor& visit);
+
+// The same from a frame in the middle, behind damage: it holds `end` or what comes after it.
+struct ScanStart {
+  SegmentHeader header;
+  uint64_t position = 0;
+  Offset end;
+  Digest chain;
+};
+base::Result<SegmentScan> ScanSegmentFrom(const io::File& file, const ScanStart& start,
+                                          const FrameVisitor& visit);
+// The first whole frame at or behind `position`; nullopt: there is none.
+base::Result<std::optional<FrameHeader>> FindFrame(const io::File& file, uint64_t position);
 
 // Bytes between the starts of two index entries of a segment of this size.
 uint64_t IndexStride(uint64_t segment_bytes);

@@ -37,7 +37,7 @@ Writer::Writer(io::FileSystem& files, const base::Clock& clock, std::string dire
       segments_(segments),
       reserve_(reserve),
       options_(options),
-      builder_(options.compress),
+      builder_(clock, options.compress),
       file_(std::move(start.file)),
       segment_bytes_(start.segment_bytes),
       position_(start.position),
