@@ -68,5 +68,17 @@ class Headers(unittest.TestCase):
         self.assertEqual(check.headers_to_compile(files), ["src/a/y.h"])
 
 
+class Documents(unittest.TestCase):
+    def test_metrics_and_alarms_that_only_one_side_knows(self):
+        code = 'out.Gauge("weir_lag", "Lag.", 1);\nlog_->Warn(\n    "disk.slow", "it is slow");\n'
+        known = "| `weir_lag{task}` | lag |\n| `disk.slow` | slow |\n"
+        self.assertFalse(check.offences_of_documents(
+            {"src/a.cc": code, "docs/operations.md": known}))
+        found = check.offences_of_documents(
+            {"src/a.cc": code, "docs/operations.md": "| `weir_other` | x |\n"})
+        self.assertEqual(len(found["src/a.cc"]), 2)
+        self.assertEqual(len(found["docs/operations.md"]), 1)
+
+
 if __name__ == "__main__":
     unittest.main()
