@@ -48,15 +48,11 @@ void Authenticator::Refresh() {
 
 // Multiplied and folded word by word, keyed: who does not know the key cannot aim at a slot. What
 // is in the slot is compared in full.
-size_t Authenticator::SlotOf(std::string_view value) const {
-  uint64_t hash = hash_key_ ^ value.size();
-  while (!value.empty()) {
-    uint64_t word = 0;
-    const size_t size = std::min(value.size(), sizeof word);
-    std::memcpy(&word, value.data(), size);
+size_t Authenticator::SlotOf(const Value& value) const {
+  uint64_t hash = hash_key_;
+  for (const uint64_t word : value) {
     hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
     hash ^= hash >> 32;
-    value.remove_prefix(size);
   }
   return hash % kSlots;
 }
@@ -66,25 +62,28 @@ Authenticator::Outcome Authenticator::Check(std::string_view authorization, int6
     Refresh();
   if (open_) return {&kAnonymous, Refusal::kMissing};
   if (authorization.empty()) return {nullptr, Refusal::kMissing};
-  Slot* slot = nullptr;
-  const Token* token = nullptr;
-  if (authorization.size() <= kValueMax) {
-    slot = &slots_[SlotOf(authorization)];
-    const bool hit = slot->token != nullptr &&
-                     base::EqualInConstantTime({slot->value.data(), slot->size}, authorization);
-    if (hit) token = slot->token;
+  Value value{};
+  if (authorization.size() > sizeof value) {
+    return CheckUncached(authorization, now_ms, nullptr, value);
   }
-  if (token == nullptr) {
-    const std::string_view secret = BearerToken(authorization);
-    if (secret.empty()) return {nullptr, Refusal::kMalformed};
-    token = table_->Find(secret);
-    if (token != nullptr && slot != nullptr) {
-      slot->token = token;
-      slot->size = authorization.size();
-      std::memcpy(slot->value.data(), authorization.data(), authorization.size());
-    }
+  std::memcpy(value.data(), authorization.data(), authorization.size());
+  Slot& slot = slots_[SlotOf(value)];
+  uint64_t difference = 0;  // of all words, however early they differ: constant time
+  for (size_t i = 0; i < kWords; ++i) difference |= value[i] ^ slot.value[i];
+  if (slot.token == nullptr || difference != 0) {
+    return CheckUncached(authorization, now_ms, &slot, value);
   }
+  if (!slot.token->Active(now_ms)) return {nullptr, Refusal::kInvalid};
+  return {&slot.token->identity, Refusal::kInvalid};
+}
+
+Authenticator::Outcome Authenticator::CheckUncached(std::string_view authorization, int64_t now_ms,
+                                                    Slot* slot, const Value& value) {
+  const std::string_view secret = BearerToken(authorization);
+  if (secret.empty()) return {nullptr, Refusal::kMalformed};
+  const Token* token = table_->Find(secret);
   if (token == nullptr || !token->Active(now_ms)) return {nullptr, Refusal::kInvalid};
+  if (slot != nullptr) *slot = {token, value};
   return {&token->identity, Refusal::kInvalid};
 }
 

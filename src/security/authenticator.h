@@ -47,15 +47,18 @@ class Authenticator {
 
  private:
   static constexpr size_t kSlots = 64;
-  static constexpr size_t kValueMax = 64;  // "Bearer weir_" and 43 characters are 55
+  static constexpr size_t kWords = 8;  // "Bearer weir_" and 43 characters are 55 bytes
+  // The header's value, padded with zeros (which no header's value contains) to whole words.
+  using Value = std::array<uint64_t, kWords>;
   struct Slot {
     const Token* token = nullptr;
-    size_t size = 0;
-    std::array<char, kValueMax> value{};
+    Value value{};
   };
 
   void Refresh();
-  size_t SlotOf(std::string_view value) const;
+  Outcome CheckUncached(std::string_view authorization, int64_t now_ms, Slot* slot,
+                        const Value& value);
+  size_t SlotOf(const Value& value) const;
 
   const TokenStore& store_;
   std::shared_ptr<const TokenTable> table_;  // shared with other loops until the next Refresh()
