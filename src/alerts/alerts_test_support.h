@@ -204,13 +204,21 @@ class ControlLane {
   ControlLane(const journal::Journal& journal, Committer& committer)
       : journal_(journal), committer_(committer) {}
 
+  // A journal that cannot be read any more ends it early.
   void Run() {
     const auto entries = journal_.Controls(cursor_, 10'000);
-    if (entries->empty()) return;
+    if (!entries || entries->empty()) return;
+    std::vector<journal::Record> records;
+    for (const journal::ControlEntry& entry : *entries) {
+      auto record = journal_.ReadOne(entry.offset);
+      if (!record) break;
+      records.push_back(std::move(*record));
+    }
+    if (records.empty()) return;
     committer_.Commit([&] {
-      for (const journal::ControlEntry& entry : *entries) Apply(*journal_.ReadOne(entry.offset));
+      for (const journal::Record& record : records) Apply(record);
     });
-    cursor_ = entries->back().offset + 1;
+    cursor_ = records.back().offset + 1;
   }
   // A moment, or until there is something to run.
   void WaitForMore() const { (void)journal_.WaitBeyond(cursor_, 2); }

@@ -63,8 +63,8 @@ class DeliveryTest : public ::testing::Test {
   }
   // What a new process finds is what is in the store and in the journal.
   void CrashEngine() {
-    client_.reset();
     engine_.reset();
+    client_.reset();
   }
   void Raise(uint64_t first, uint64_t count, const std::string& doctor = "d1",
              Level level = Level::kUrgent) {
