@@ -83,8 +83,8 @@ class KeyIndex::Impl {
   const size_t table_entries_;
   const std::unique_ptr<RunStore> store_;
 
-  // The journal's thread changes these, under tables_mutex_ held alone except for inserting into the
-  // active table; others read them under tables_mutex_ held shared.
+  // The journal's thread changes these, under tables_mutex_ held alone except for inserting into
+  // the active table; others read them under tables_mutex_ held shared.
   mutable std::shared_mutex tables_mutex_;
   RecentTable tables_[2];
   RecentTable* active_ = &tables_[0];
@@ -126,11 +126,12 @@ base::Status KeyIndex::Impl::Replay(const RecordView& record) {
     if (flush_error_) return Fail(*flush_error_);
     return Fail(ErrorCode::kTooLarge,
                 "the journal has a batch of more keyed records than the index has room for: "
-                "raise batch_records_max, now " + std::to_string(options_.batch_records_max));
+                "raise batch_records_max, now " +
+                    std::to_string(options_.batch_records_max));
   }
-  active_->Insert(IndexEntry::Of(record.key, record.sha256, record.offset,
-                                 (record.flags & kConflicting) != 0),
-                  active_->Hash(record.key));
+  active_->Insert(
+      KeyEntry::Of(record.key, record.sha256, record.offset, (record.flags & kConflicting) != 0),
+      active_->Hash(record.key));
   return {};
 }
 
@@ -152,7 +153,7 @@ Admitted KeyIndex::Impl::Admit(const Key& key, const Digest& sha256, const Probe
     if (known != sha256) return;
     repeat = {conflicting ? Verdict::kRepeatedConflict : Verdict::kDuplicate, offset};
   };
-  const auto see_entry = [&](const IndexEntry& entry) {
+  const auto see_entry = [&](const KeyEntry& entry) {
     see(entry.sha256, entry.offset(), entry.conflicting());
   };
   const uint64_t hash = active_->Hash(key);
@@ -167,7 +168,7 @@ Admitted KeyIndex::Impl::Admit(const Key& key, const Digest& sha256, const Probe
     return {Verdict::kConflictLimit, first};
   }
   if (active_->full() && !FreezeWhatIsDurable()) return {Verdict::kIndexFull, next};
-  active_->Insert(IndexEntry::Of(key, sha256, next, bodies > 0), hash);
+  active_->Insert(KeyEntry::Of(key, sha256, next, bodies > 0), hash);
   return {bodies > 0 ? Verdict::kAppendConflicting : Verdict::kAppend, next};
 }
 
@@ -237,7 +238,7 @@ base::Result<std::vector<KnownBody>> KeyIndex::Impl::Find(const Key& key) const 
     // Memory before runs: what leaves memory in between is in the runs by then.
     const std::shared_lock lock(tables_mutex_);
     const Offset end(durable_end_.load(std::memory_order_acquire));
-    const auto take = [&](const IndexEntry& entry) {
+    const auto take = [&](const KeyEntry& entry) {
       if (entry.offset() < end) bodies.push_back(entry.body());
     };
     const uint64_t hash = active_->Hash(key);
@@ -339,8 +340,7 @@ void KeyIndex::Impl::TryFlush(Lock& lock) {
   }
   flush_error_ = flushed.error();
   changed_.notify_all();
-  changed_.wait_for(lock, std::chrono::milliseconds(options_.retry_ms),
-                    [&] { return stopping_; });
+  changed_.wait_for(lock, std::chrono::milliseconds(options_.retry_ms), [&] { return stopping_; });
 }
 
 void KeyIndex::Impl::MergeSome(Lock& lock) {
@@ -358,8 +358,8 @@ void KeyIndex::Impl::MergeSome(Lock& lock) {
   } else if (*moved == 0) {
     merge_wanted_ = false;
   } else if (options_.merge_bytes_per_second_max > 0 && runs < kUnthrottledRuns) {
-    const double seconds = static_cast<double>(*moved) /
-                           static_cast<double>(options_.merge_bytes_per_second_max);
+    const double seconds =
+        static_cast<double>(*moved) / static_cast<double>(options_.merge_bytes_per_second_max);
     pause = std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
   }
   if (pause.count() > 0) changed_.wait_for(lock, pause, [&] { return stopping_ || flush_; });
@@ -387,9 +387,7 @@ Admitted KeyIndex::Admit(const Key& key, const Digest& sha256, const Probe& prob
   return impl_->Admit(key, sha256, probe, next);
 }
 void KeyIndex::Durable(Offset end, const Digest& chain) { impl_->Durable(end, chain); }
-std::optional<Probe> KeyIndex::ProbeMemory(const Key& key) const {
-  return impl_->ProbeMemory(key);
-}
+std::optional<Probe> KeyIndex::ProbeMemory(const Key& key) const { return impl_->ProbeMemory(key); }
 base::Result<Probe> KeyIndex::ProbeDisk(const Key& key) const { return impl_->ProbeDisk(key); }
 base::Result<std::vector<KnownBody>> KeyIndex::Find(const Key& key) const {
   return impl_->Find(key);

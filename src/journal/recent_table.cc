@@ -16,10 +16,10 @@ RecentTable::RecentTable(size_t capacity, uint64_t seed)
 }
 
 size_t RecentTable::memory_bytes() const {
-  return entries_.size() * sizeof(IndexEntry) + (mask_ + 1) * sizeof(slots_[0]);
+  return entries_.size() * sizeof(KeyEntry) + (mask_ + 1) * sizeof(slots_[0]);
 }
 
-void RecentTable::Insert(const IndexEntry& entry, uint64_t hash) {
+void RecentTable::Insert(const KeyEntry& entry, uint64_t hash) {
   const size_t number = size();
   WEIR_CHECK(number < entries_.size());
   entries_[number] = entry;

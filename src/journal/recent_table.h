@@ -1,5 +1,5 @@
-// The newest entries of the dedupe index, in memory of fixed size: entries in order of their offsets,
-// and an open-addressed table of their numbers.
+// The newest entries of the dedupe index, in memory of fixed size: entries in order of their
+// offsets, and an open-addressed table of their numbers.
 //
 // Threads: the journal's thread changes it; any other may look entries up meanwhile, but not during
 // Clear(), which the caller keeps apart from look-ups.
@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "journal/filter.h"
-#include "journal/index_entry.h"
+#include "journal/key_entry.h"
 
 namespace weir::journal {
 
@@ -27,13 +27,13 @@ class RecentTable {
   bool full() const { return size() == capacity(); }
   size_t memory_bytes() const;
   // In order of insertion.
-  std::span<const IndexEntry> entries() const { return {entries_.data(), size()}; }
+  std::span<const KeyEntry> entries() const { return {entries_.data(), size()}; }
 
   // Of a key, under the seed: the same for all tables of one seed.
   uint64_t Hash(const Key& key) const { return HashKey(key, seed_); }
 
   // Not when full(). `hash` is Hash(entry.key).
-  void Insert(const IndexEntry& entry, uint64_t hash);
+  void Insert(const KeyEntry& entry, uint64_t hash);
   void Clear();
 
   // Calls visit(entry) for each entry under the key, whose Hash() is `hash`.
@@ -43,13 +43,13 @@ class RecentTable {
       const uint64_t slot = slots_[at].load(std::memory_order_acquire);
       if (slot == 0) return;
       if (slot >> 32 != hash >> 32) continue;
-      const IndexEntry& entry = entries_[(slot & 0xffffffffu) - 1];
+      const KeyEntry& entry = entries_[(slot & 0xffffffffu) - 1];
       if (entry.key == key) visit(entry);
     }
   }
 
  private:
-  std::vector<IndexEntry> entries_;
+  std::vector<KeyEntry> entries_;
   // The upper half of the key's hash, and the entry's number plus one; 0: free.
   std::unique_ptr<std::atomic<uint64_t>[]> slots_;
   size_t mask_;

@@ -66,8 +66,7 @@ base::Error WithPath(const std::string& path, base::Error error) {
 }
 
 // One slice of VerifyRun(): `previous` is the entry before it, in this slice or an earlier one.
-base::Status VerifySlice(const RunFile& file, const Slice& slice, IndexEntry* previous,
-                         bool* any) {
+base::Status VerifySlice(const RunFile& file, const Slice& slice, KeyEntry* previous, bool* any) {
   std::string block(kRunBlockBytes, '\0');
   uint64_t entries = 0;
   for (size_t i = 0; i < slice.fences.size(); ++i) {
@@ -76,7 +75,7 @@ base::Status VerifySlice(const RunFile& file, const Slice& slice, IndexEntry* pr
     if (in_block.empty() || Fence(in_block.front().key) != slice.fences[i]) {
       return file.Damaged("a block does not begin where its fence says");
     }
-    for (const IndexEntry& entry : in_block) {
+    for (const KeyEntry& entry : in_block) {
       if (*any && !(*previous < entry)) return file.Damaged("entries are out of order");
       if (!slice.filter.MayContain(entry.key)) return file.Damaged("a filter lacks a key");
       const Offset offset = entry.offset();
@@ -129,7 +128,7 @@ base::Status RunFile::FindIn(const Slice& slice, const Key& key,
   for (; block < end; ++block) {
     WEIR_RETURN_IF_ERROR(ReadBlocks(slice.block_begin + block, bytes));
     const auto entries = BlockEntries(bytes);
-    const IndexEntry lowest{key, {}, 0};
+    const KeyEntry lowest{key, {}, 0};
     for (auto entry = std::lower_bound(entries.begin(), entries.end(), lowest);
          entry != entries.end() && entry->key == key; ++entry) {
       bodies->push_back(entry->body());
@@ -163,7 +162,7 @@ base::Result<Run> LoadRun(std::shared_ptr<const RunFile> file) {
 }
 
 base::Status VerifyRun(const Run& run) {
-  IndexEntry previous;
+  KeyEntry previous;
   bool any = false;
   uint64_t entries = 0;
   uint32_t block = 0;

@@ -1,8 +1,8 @@
 // A run: the entries of all keyed records in a range of offsets, sorted by key, immutable. Format:
 // docs/formats/index.md.
 //
-// A run is cut into slices, between keys. Each has a filter and fences of its own, so that a merge can
-// hand its output over slice by slice and let go of its input as it advances.
+// A run is cut into slices, between keys. Each has a filter and fences of its own, so that a merge
+// can hand its output over slice by slice and let go of its input as it advances.
 //
 // Errors: kCorruption names the file; it is remembered in RunFile::damaged(). kIo and kNoSpace come
 // from the file system.

@@ -60,7 +60,7 @@ size_t Slice::memory_bytes() const {
   return sizeof(Slice) + filter.memory_bytes() + fences.capacity() * sizeof(uint32_t);
 }
 
-void AppendBlock(std::string& out, uint32_t number, std::span<const IndexEntry> entries) {
+void AppendBlock(std::string& out, uint32_t number, std::span<const KeyEntry> entries) {
   WEIR_CHECK(entries.size() <= kRunBlockEntriesMax);
   const size_t at = out.size();
   base::AppendInt(out, uint32_t{0});
@@ -79,8 +79,8 @@ bool BlockIsSound(const char* block, uint32_t number) {
          base::GetInt<uint64_t>(block + 8) == number;
 }
 
-std::span<const IndexEntry> BlockEntries(const char* block) {
-  return {reinterpret_cast<const IndexEntry*>(block + kRunBlockHeaderBytes),
+std::span<const KeyEntry> BlockEntries(const char* block) {
+  return {reinterpret_cast<const KeyEntry*>(block + kRunBlockHeaderBytes),
           base::GetInt<uint32_t>(block + 4)};
 }
 
@@ -98,9 +98,7 @@ std::string SectionBytes(const Slice& slice) {
   return out;
 }
 
-uint32_t SectionBodySize(std::string_view header) {
-  return base::GetInt<uint32_t>(header.data());
-}
+uint32_t SectionBodySize(std::string_view header) { return base::GetInt<uint32_t>(header.data()); }
 
 base::Result<std::shared_ptr<const Slice>> ParseSection(std::string_view header,
                                                         std::string_view body) {

@@ -12,14 +12,14 @@
 
 #include "base/result.h"
 #include "journal/filter.h"
-#include "journal/index_entry.h"
+#include "journal/key_entry.h"
 
 namespace weir::journal {
 
 constexpr size_t kRunBlockBytes = 8192;
 constexpr size_t kRunBlockHeaderBytes = 16;
 constexpr size_t kRunBlockEntriesMax =
-    (kRunBlockBytes - kRunBlockHeaderBytes) / sizeof(IndexEntry);  // 146
+    (kRunBlockBytes - kRunBlockHeaderBytes) / sizeof(KeyEntry);  // 146
 constexpr size_t kRunFooterBytes = 128;
 constexpr size_t kRunSectionHeaderBytes = 8;
 
@@ -51,11 +51,11 @@ struct Slice {
 inline uint32_t Fence(const Key& key) { return static_cast<uint32_t>(KeyPrefix(key) >> 32); }
 
 // Block `number` with these entries, at most kRunBlockEntriesMax: kRunBlockBytes more bytes.
-void AppendBlock(std::string& out, uint32_t number, std::span<const IndexEntry> entries);
+void AppendBlock(std::string& out, uint32_t number, std::span<const KeyEntry> entries);
 // Whether these kRunBlockBytes are what AppendBlock() made as block `number`.
 bool BlockIsSound(const char* block, uint32_t number);
 // The entries of a sound block, which stands in memory where an integer may stand.
-std::span<const IndexEntry> BlockEntries(const char* block);
+std::span<const KeyEntry> BlockEntries(const char* block);
 
 // A slice's section of the file, with its header of kRunSectionHeaderBytes: size and checksum.
 std::string SectionBytes(const Slice& slice);

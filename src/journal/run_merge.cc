@@ -87,9 +87,8 @@ void RunMerge::LetGo() {
   const Key& taken_over = writer_->so_far().slices.back()->last;
   for (Run& run : inputs_) {
     auto& slices = run.slices;
-    const auto keep = std::find_if(slices.begin(), slices.end(), [&](const auto& slice) {
-      return slice->last > taken_over;
-    });
+    const auto keep = std::find_if(slices.begin(), slices.end(),
+                                   [&](const auto& slice) { return slice->last > taken_over; });
     slices.erase(slices.begin(), keep);
   }
 }

@@ -24,9 +24,9 @@ class RunMerge {
                                                        RunWriterMemory& memory, uint64_t seed);
 
   struct Progress {
-    bool done = false;          // every entry is written: call Finish()
+    bool done = false;  // every entry is written: call Finish()
     bool view_changed = false;
-    uint64_t bytes = 0;         // read and written
+    uint64_t bytes = 0;  // read and written
   };
   // At most `entries_max` entries. After an error only View() and Inputs() may be called.
   base::Result<Progress> Step(size_t entries_max);
@@ -43,9 +43,9 @@ class RunMerge {
     uint32_t blocks = 0;
     uint32_t next_block = 0;
     std::vector<char> buffer;
-    size_t buffered = 0;             // blocks in the buffer
-    size_t block = 0;                // of them, the one that `entries` is the rest of
-    std::span<const IndexEntry> entries;
+    size_t buffered = 0;  // blocks in the buffer
+    size_t block = 0;     // of them, the one that `entries` is the rest of
+    std::span<const KeyEntry> entries;
 
     // Makes `entries` hold something, unless the input has ended. The bytes read.
     base::Result<uint64_t> Fill();

@@ -39,19 +39,19 @@ size_t RunSet::memory_bytes() const {
   return bytes;
 }
 
-// visit(run, slice), both as numbers, for each slice whose filter may hold the key, until one returns
-// true.
+// visit(run, slice), both as numbers, for each slice whose filter may hold the key, until one
+// returns true.
 template <class Visit>
 bool RunSet::AnySlice(const Key& key, Visit visit) const {
   const uint64_t prefix = KeyPrefix(key);
   for (size_t run = 0; run < ranges_.size(); ++run) {
     const auto& [begin, end, slices_per_prefix] = ranges_[run];
     if (begin == end || prefix < firsts_[begin]) continue;
-    // The last slice that begins at or before the key. Keys are uniform, so the guess is nearly always
-    // right, and unlike a binary search it costs no mispredicted branch.
+    // The last slice that begins at or before the key. Keys are uniform, so the guess is nearly
+    // always right, and unlike a binary search it costs no mispredicted branch.
     const double from_first = static_cast<double>(prefix - firsts_[begin]);
-    size_t slice = begin + std::min(static_cast<size_t>(from_first * slices_per_prefix),
-                                    end - begin - 1);
+    size_t slice =
+        begin + std::min(static_cast<size_t>(from_first * slices_per_prefix), end - begin - 1);
     while (firsts_[slice] > prefix) --slice;
     while (slice + 1 < end && firsts_[slice + 1] <= prefix) ++slice;
     for (;; --slice) {

@@ -35,7 +35,8 @@ class RunSet {
 
   RunRange covered_;
   std::vector<Run> runs_;
-  // Of all slices of all runs, side by side, so that a look-up touches little: first keys and filters.
+  // Of all slices of all runs, side by side, so that a look-up touches little: first keys and
+  // filters.
   std::vector<uint64_t> firsts_;
   std::vector<FilterView> filters_;
   struct Range {
@@ -49,8 +50,8 @@ class RunSet {
 // In order of offset, each offset once.
 void SortByOffset(std::vector<KnownBody>* bodies);
 
-// The newest RunSet. Readers hold one of sixteen locks, chosen by thread, so that they neither wait for
-// one another nor pass a counter around between processors; a writer takes all sixteen.
+// The newest RunSet. Readers hold one of sixteen locks, chosen by thread, so that they neither wait
+// for one another nor pass a counter around between processors; a writer takes all sixteen.
 class RunSetHolder {
  public:
   // Calls use(set) while this thread's lock is held: for look-ups in memory only.

@@ -108,7 +108,7 @@ void RunStore::Publish() {
   holder_.Set(std::make_shared<RunSet>(covered_, std::move(view)));
 }
 
-base::Status RunStore::Flush(std::span<const IndexEntry> entries, const RunRange& range,
+base::Status RunStore::Flush(std::span<const KeyEntry> entries, const RunRange& range,
                              const std::function<base::Status()>& before_name) {
   WEIR_CHECK(range.begin == covered_.end);
   WEIR_CHECK(entries.size() <= order_.size());

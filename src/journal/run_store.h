@@ -1,8 +1,9 @@
 // The runs of one directory: opened, looked up, added to and merged.
 //
-// Merging keeps the number of runs logarithmic: a run's level is the logarithm, to the base of 4, of
-// its size in flushed tables; four runs of one level are merged into one of the next, with the
-// smaller ones that follow them. At most three of each level then remain: 16 runs for 130 million keys.
+// Merging keeps the number of runs logarithmic: a run's level is the logarithm, to the base of 4,
+// of its size in flushed tables; four runs of one level are merged into one of the next, with the
+// smaller ones that follow them. At most three of each level then remain: 16 runs for 130 million
+// keys.
 //
 // Threads: With, Get, TryMoveDamagedAside and stats from any; everything else from one at a time.
 // Errors: Flush and MergeStep leave the set as it was, complete, and may be called again.
@@ -50,7 +51,7 @@ class RunStore {
 
   // Adds a run of these entries, which are those of `range`; it begins where the set ends.
   // `before_name` runs when the run is durable and has no name yet.
-  base::Status Flush(std::span<const IndexEntry> entries, const RunRange& range,
+  base::Status Flush(std::span<const KeyEntry> entries, const RunRange& range,
                      const std::function<base::Status()>& before_name);
 
   // Advances a merge, or begins one where there is one to do. The bytes moved; 0: nothing to do, or
@@ -98,7 +99,7 @@ class RunStore {
   std::vector<Run> runs_;  // oldest first, without those being merged
   RunRange covered_;
   std::unique_ptr<RunMerge> merge_;
-  size_t merge_at_ = 0;       // where its runs stand between those of runs_
+  size_t merge_at_ = 0;        // where its runs stand between those of runs_
   bool merge_failed_ = false;  // merge_ cannot go on, and could not be undone so far
 
   RunSetHolder holder_;

@@ -52,7 +52,7 @@ RunWriter::~RunWriter() {
   if (!named_) static_cast<void>(files_.Remove(UnfinishedPath(*file_)));
 }
 
-base::Status RunWriter::Add(const IndexEntry& entry) {
+base::Status RunWriter::Add(const KeyEntry& entry) {
   const bool new_key = !slice_ || slice_->last != entry.key;
   if (slice_ && new_key && slice_->entries >= memory_.slice_entries_max) {
     WEIR_RETURN_IF_ERROR(SealSlice());

@@ -12,24 +12,24 @@
 namespace weir::journal {
 
 // Ordered by key, then by offset.
-struct IndexEntry {
+struct KeyEntry {
   Key key;
   Digest sha256;
   uint64_t place = 0;  // the offset, shifted left by one; the lowest bit: conflicting
 
-  static IndexEntry Of(const Key& key, const Digest& sha256, Offset offset, bool conflicting) {
+  static KeyEntry Of(const Key& key, const Digest& sha256, Offset offset, bool conflicting) {
     return {key, sha256, offset.value() << 1 | (conflicting ? 1 : 0)};
   }
   Offset offset() const { return Offset(place >> 1); }
   bool conflicting() const { return (place & 1) != 0; }
   KnownBody body() const { return {sha256, offset(), conflicting()}; }
 
-  bool operator<(const IndexEntry& other) const {
+  bool operator<(const KeyEntry& other) const {
     const int keys = std::memcmp(key.bytes.data(), other.key.bytes.data(), key.bytes.size());
     return keys != 0 ? keys < 0 : place < other.place;
   }
 };
-static_assert(sizeof(IndexEntry) == 56 && std::is_trivially_copyable_v<IndexEntry>);
+static_assert(sizeof(KeyEntry) == 56 && std::is_trivially_copyable_v<KeyEntry>);
 
 // The first eight bytes as a number that orders keys as their bytes do.
 inline uint64_t KeyPrefix(const Key& key) {
