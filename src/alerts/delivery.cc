@@ -368,7 +368,6 @@ class EngineImpl final : public DeliveryEngine {
   bool more_to_load_ = false;
   bool changed_again_ = false;    // a change that could not be looked at yet
   int64_t store_after_ns_ = 0;    // the store is not read before
-  int64_t journal_after_ns_ = 0;  // nothing is journalled before
   int64_t count_after_ns_ = 0;
   DeliveryStats stats_;
 
