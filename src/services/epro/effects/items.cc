@@ -94,8 +94,8 @@ HashId ItemWriter::Share(const CleanItem& item) {
   // 48 bits keep the rows short; how many usual answers there are is the definitions' affair.
   const HashId id = MakeHashId("answer", {key_}) & 0xffff'ffff'ffff;
   ids_.emplace(key_, id);
-  shared_.answers.try_emplace(
-      id, Answer{item.address, item.original, *item.code, item.number, item.score, JoinRules(item)});
+  shared_.answers.try_emplace(id, SharedAnswer{item.address, item.original, *item.code, item.number,
+                                               item.score, JoinRules(item)});
   return id;
 }
 
@@ -124,8 +124,8 @@ void ItemWriter::Write(const clinical::Definition* definition,
     // What the sender alone has worded, be it the name of an item, may tell who the patient is.
     if (item == nullptr) continue;
     const bool safe = item->safe_text;
-    WriteOwn(pseudonymous, clean, safe || usual || IsNumber(clean.original), safe || option != nullptr,
-             safe);
+    WriteOwn(pseudonymous, clean, safe || usual || IsNumber(clean.original),
+             safe || option != nullptr, safe);
   }
   all.EndArray();
   pseudonymous.EndArray();

@@ -26,7 +26,7 @@ HashId MakeHashId(std::string_view domain, std::initializer_list<std::string_vie
 struct Context {
   std::string study_id, site_id, instrument, definition, rules_version;
 };
-struct Answer {
+struct SharedAnswer {
   std::string address, original, code;
   std::optional<double> number, score;
   std::string rules;
@@ -38,7 +38,7 @@ struct Outcome {
 // The shared texts that a window's reports refer to, each once.
 struct Shared {
   std::unordered_map<HashId, Context> contexts;
-  std::unordered_map<HashId, Answer> answers;
+  std::unordered_map<HashId, SharedAnswer> answers;
   std::unordered_map<HashId, Outcome> outcomes;
 };
 

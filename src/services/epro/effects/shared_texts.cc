@@ -34,7 +34,7 @@ Status SharedTexts::Add(HashId id, const Context& context) {
   return context_->Run();
 }
 
-Status SharedTexts::Add(HashId id, const Answer& answer) {
+Status SharedTexts::Add(HashId id, const SharedAnswer& answer) {
   answer_->Bind(1, id)
       .BindText(2, answer.address)
       .BindText(3, answer.original)

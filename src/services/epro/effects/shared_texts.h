@@ -24,7 +24,7 @@ class SharedTexts {
   static constexpr size_t kKnownMax = 200'000;
 
   base::Status Add(HashId id, const Context& context);
-  base::Status Add(HashId id, const Answer& answer);
+  base::Status Add(HashId id, const SharedAnswer& answer);
   base::Status Add(HashId id, const Outcome& outcome);
   template <class Map>
   base::Status AddNew(const Map& map);
