@@ -16,6 +16,8 @@ int main(int argc, char** argv) {
   int exit_code = kDone;
   AddServe(app, &exit_code);
   AddSurge(app, &exit_code);
+  AddJournal(app, &exit_code);
+  AddRebuild(app, &exit_code);
   AddConfig(app, &exit_code);
   AddTokens(app, &exit_code);
   app.add_subcommand("version", "prints the version")->callback([] {
