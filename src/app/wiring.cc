@@ -82,7 +82,7 @@ epro::ScheduleOf Schedules(const config::Config& config) {
     const config::Schedule& from = settings.schedule;
     if (from.every_days == 0) continue;
     epro::StudySchedule& to = schedules[study];
-    (from.every_days == 1 ? to.schedule.per_day : to.schedule.per_week) = 1;
+    to.schedule = {.reports = 1, .period_days = static_cast<uint32_t>(from.every_days)};
     to.first_day = epro::ParseDay(from.start);
     to.days = from.days;
   }

@@ -151,7 +151,7 @@ class Intake(unittest.TestCase):
         self.assertEqual(answer.status, 202)
 
     def test_sixty_four_connections_send_the_same_report_at_once(self):
-        rounds = int(os.environ.get("WEIR_DUPLICATE_ROUNDS", "50"))
+        rounds = int(os.environ.get("WEIR_TEST_DUPLICATE_ROUNDS", "50"))
         connections = [http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
                        for _ in range(64)]
 
@@ -182,7 +182,7 @@ class Restart(unittest.TestCase):
             other = server.request("POST", "/submit", body=body.replace(b'"x"', b'"y"'))
             self.assertEqual(other.status, 409)
 
-    def run_with(self, stop, sets=()):
+    def run_with(self, stop, sets=(), filler=0):
         with Server(sets=sets) as server:
             bodies = [b'{"report_id":"k-%d","patient_id":"p","data":"x"}' % i for i in range(300)]
             receipts = []
@@ -191,6 +191,10 @@ class Restart(unittest.TestCase):
                 self.assertEqual(answer.status, 202)
                 receipts.append(answer.json()["receipt"])
             self.check_known(server, bodies[:20], receipts)
+            lines = [json.dumps({"report_id": f"filler-{i}", "patient_id": "p", "data": ""})
+                     for i in range(filler)]
+            if lines:
+                server.request("POST", "/api/v1/reports:batch", body="\n".join(lines).encode())
             stop(server)
             server.start()
             self.check_known(server, bodies, receipts)
@@ -202,7 +206,7 @@ class Restart(unittest.TestCase):
         self.run_with(lambda server: server.kill())
 
     def test_repeats_and_conflicts_are_known_after_the_keys_have_left_memory(self):
-        self.run_with(lambda server: server.terminate(), sets=["Journal.RecentKeysMax=64"])
+        self.run_with(lambda server: server.terminate(), sets=["Journal.RecentKeysMax=1024"], filler=5000)
 
 
 class Refusals(unittest.TestCase):

@@ -13,7 +13,7 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAM = os.environ.get("WEIR_PROGRAM", os.path.join(ROOT, "build", "release", "weir"))
+PROGRAM = os.environ.get("WEIR_TEST_PROGRAM", os.path.join(ROOT, "build", "release", "weir"))
 
 
 def wait_for(condition, seconds, what):
@@ -92,7 +92,7 @@ class Server:
 
     def wait(self, seconds=30):
         code = self.process.wait(seconds)
-        self.reader.join(5)
+        self._close()
         return code
 
     def terminate(self, seconds=30):
@@ -103,6 +103,11 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+            self._close()
+
+    def _close(self):
+        self.reader.join(5)
+        self.process.stdout.close()
 
     def request(self, method, path, body=None, headers=None, port=None, timeout=30):
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout)

@@ -21,12 +21,11 @@ namespace {
 
 base::Result<tasks::Rebuilt> Rebuild(const config::Config& config) {
   io::FileSystem& files = io::PosixFileSystem();
-  // A running server holds it.
+  // A running server holds it. The journal is opened as a server would: its end is recovered first.
   WEIR_ASSIGN_OR_RETURN(const auto lock, files.Lock(config.data_dir));
   WEIR_ASSIGN_OR_RETURN(const auto key, security::ResearchKey::LoadOrCreate(config.data_dir));
   journal::Options options = config.journal.options;
   options.directory = JournalDirectory(config);
-  options.read_only = true;
   WEIR_ASSIGN_OR_RETURN(const auto journal,
                         journal::Journal::Open(files, base::SystemClock(), options));
   WEIR_ASSIGN_OR_RETURN(auto routing, alerts::Routing::Build(RoutingOptions(config)));

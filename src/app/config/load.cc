@@ -17,6 +17,9 @@ namespace {
 constexpr size_t kErrorsMax = 50;
 constexpr size_t kListMax = 10'000;
 constexpr std::string_view kVariablePrefix = "WEIR_";
+// Of the same project, and no keys: what builds, tests and `weir surge` look at.
+constexpr std::string_view kTestVariablePrefix = "WEIR_TEST_";
+constexpr std::string_view kOtherVariables[] = {"WEIR_TRUTH", "WEIR_JOBS", "WEIR_TALLY", "WEIR_TOKEN"};
 
 struct Spelling {
   const Key* key;
@@ -214,7 +217,10 @@ class Loader {
   }
 
   void ReadVariable(const std::string& name, const std::string& value) {
-    if (!name.starts_with(kVariablePrefix)) return;
+    if (!name.starts_with(kVariablePrefix) || name.starts_with(kTestVariablePrefix) ||
+        std::ranges::count(kOtherVariables, name) > 0) {
+      return;
+    }
     const std::string squeezed = Squeezed(std::string_view(name).substr(kVariablePrefix.size()));
     const auto found = std::ranges::find_if(Spellings(), [&](const Spelling& spelling) {
       return !spelling.key->pattern() && Squeezed(spelling.text) == squeezed;

@@ -175,26 +175,36 @@ class ListPage {
     return {};
   }
 
+  // The page of the store that goes on below position_: from the row there, if it has one, else
+  // from the newest, passing over what was listed out of the journal.
+  base::Result<ReportPage> StorePage(store::Connection& reader, std::optional<base::Offset> before) {
+    auto page = ListReports(reader, filter_, before, limit_ - count_);
+    if (page || page.error().code != base::ErrorCode::kInvalidArgument) return page;
+    return ListReports(reader, filter_, std::nullopt, limit_ - count_);
+  }
+
   base::Status ReadStore(store::Connection& reader) {
+    std::optional<base::Offset> before = position_;
     while (!Full()) {
-      WEIR_ASSIGN_OR_RETURN(const ReportPage page,
-                            ListReports(reader, filter_, position_, limit_ - count_));
+      WEIR_ASSIGN_OR_RETURN(const ReportPage page, StorePage(reader, before));
       for (const ReportRow& row : page.rows) {
-        if (Full()) return {};
+        if (row.record >= position_) continue;  // applied since, and listed
         auto record = parts_.journal.ReadOne(row.record);
         if (!record && record.error().code != base::ErrorCode::kNotFound) {
           return base::Fail(record.error());
         }
+        if (record) {  // else archived: its rows remain, its bytes are elsewhere
+          WEIR_ASSIGN_OR_RETURN(const auto head, wire::DecodeReport(record->head));
+          WEIR_RETURN_IF_ERROR(Add(reader, record->view(), head));
+        }
         position_ = row.record;
-        if (!record) continue;  // archived: its rows remain, its bytes are elsewhere
-        WEIR_ASSIGN_OR_RETURN(const auto head, wire::DecodeReport(record->head));
-        WEIR_RETURN_IF_ERROR(Add(reader, record->view(), head));
+        if (Full()) break;
       }
       if (!page.before) {
-        done_ = true;
+        done_ = page.rows.empty() || position_ <= page.rows.back().record;
         return {};
       }
-      position_ = *page.before;
+      before = page.before;
     }
     return {};
   }

@@ -154,20 +154,21 @@ inline constexpr size_t kDiaryReportsMax = 1000;
 base::Result<PatientDiary> ReadDiary(store::Connection& connection, std::string_view study_id,
                                      std::string_view patient_id);
 
-// How often a study expects a report: so many a day, or so many a week of seven days.
+// How often a study expects a report: so many in every period of so many days.
 struct Schedule {
-  uint32_t per_day = 0, per_week = 0;
+  uint32_t reports = 0;
+  uint32_t period_days = 1;
 };
 struct Adherence {
   uint64_t expected = 0;
-  uint64_t received = 0;  // no more per day (or week) than was expected
+  uint64_t received = 0;  // no more in a period than was expected
   // received / expected; nullopt: nothing was expected.
   std::optional<double> ratio() const {
     if (expected == 0) return std::nullopt;
     return static_cast<double>(received) / static_cast<double>(expected);
   }
 };
-// Over the days first_day to last_day, inclusive; weeks count from first_day, the last one in part.
+// Over the days first_day to last_day, inclusive; periods count from first_day, the last one in part.
 Adherence MeasureAdherence(const std::vector<DiaryDay>& days, const Schedule& schedule,
                            int64_t first_day, int64_t last_day);
 

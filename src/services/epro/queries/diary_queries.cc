@@ -15,7 +15,6 @@ using store::Statement;
 namespace {
 
 constexpr int64_t kDayMs = 86'400'000;
-constexpr int64_t kWeekDays = 7;
 
 int64_t FloorDay(int64_t time_ms) {
   return time_ms / kDayMs - (time_ms % kDayMs < 0 ? 1 : 0);
@@ -104,9 +103,9 @@ Result<PatientDiary> ReadDiary(Connection& connection, std::string_view study_id
 Adherence MeasureAdherence(const std::vector<DiaryDay>& days, const Schedule& schedule,
                            int64_t first_day, int64_t last_day) {
   Adherence adherence;
-  if (last_day < first_day || (schedule.per_day == 0 && schedule.per_week == 0)) return adherence;
-  const int64_t length = schedule.per_day > 0 ? 1 : kWeekDays;
-  const uint64_t wanted = schedule.per_day > 0 ? schedule.per_day : schedule.per_week;
+  if (last_day < first_day || schedule.reports == 0 || schedule.period_days == 0) return adherence;
+  const int64_t length = schedule.period_days;
+  const uint64_t wanted = schedule.reports;
   std::map<int64_t, uint64_t> received;  // by period from first_day
   for (const DiaryDay& day : days) {
     if (day.day < first_day || day.day > last_day) continue;
@@ -115,7 +114,7 @@ Adherence MeasureAdherence(const std::vector<DiaryDay>& days, const Schedule& sc
   const uint64_t span = static_cast<uint64_t>(last_day - first_day + 1);
   const uint64_t whole = span / static_cast<uint64_t>(length);
   const uint64_t rest = span % static_cast<uint64_t>(length);
-  // Of a week that is not over only its share is expected, rounded down.
+  // Of a period that is not over only its share is expected, rounded down.
   const uint64_t part = wanted * rest / static_cast<uint64_t>(length);
   adherence.expected = whole * wanted + part;
   for (const auto& [period, reports] : received) {

@@ -171,15 +171,15 @@ TEST_F(QueriesTest, ADiaryCountsReportsByDay) {
 
 TEST(Adherence, CountsNoMoreThanWasExpected) {
   const std::vector<DiaryDay> days{{10, 3}, {11, 1}, {19, 2}};
-  const auto daily = MeasureAdherence(days, {.per_day = 2, .per_week = 0}, 10, 12);
+  const auto daily = MeasureAdherence(days, {.reports = 2, .period_days = 1}, 10, 12);
   EXPECT_EQ(daily.expected, 6u);
   EXPECT_EQ(daily.received, 3u);
   EXPECT_EQ(daily.ratio(), 0.5);
-  const auto weekly = MeasureAdherence(days, {.per_day = 0, .per_week = 2}, 10, 20);
+  const auto weekly = MeasureAdherence(days, {.reports = 2, .period_days = 7}, 10, 20);
   EXPECT_EQ(weekly.expected, 3u) << "a week and four days of the next";
   EXPECT_EQ(weekly.received, 3u);
   EXPECT_EQ(MeasureAdherence(days, {}, 10, 12).ratio(), std::nullopt);
-  EXPECT_EQ(MeasureAdherence(days, {.per_day = 1, .per_week = 0}, 12, 10).expected, 0u);
+  EXPECT_EQ(MeasureAdherence(days, {.reports = 1, .period_days = 1}, 12, 10).expected, 0u);
 }
 
 TEST_F(QueriesTest, AnExportIsCsvAndTheSameHoweverItIsCut) {
