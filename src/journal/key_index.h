@@ -28,8 +28,9 @@
 // Segments may be archived only below covered().end; runs outlive them.
 //
 // Errors: a run that cannot be written (no space or anything else) is tried again every `retry_ms`,
-// and failing() says why. Until then nothing is lost: memory holds the keys, and admits up to half of
-// recent_keys_max more; then Admit() answers kIndexFull to new keys, and repeats are still known.
+// and failing() says why. Until then nothing is lost: memory holds the keys, and admits half of
+// recent_keys_max more; then Admit() answers kIndexFull to new keys, and repeats are still known. Once
+// the run is written, the next new key is admitted again.
 // A run found damaged is moved aside (".damaged") when the index is opened, with all later ones, and
 // covered() ends before it. Damage found later by ProbeDisk(), Find() or a merge is kCorruption,
 // failing() tells it, the file is moved aside too, and the next start replays.
@@ -38,9 +39,10 @@
 // covered, failing and stats from any; Open, DiscardRuns, Stop and the destructor from the owner,
 // while no other call runs. DiscardRuns only before the first Replay or Admit.
 //
-// Memory: two tables of (recent_keys_max / 2 + batch_records_max) entries at 72 to 88 bytes, touched
-// when opened; 7 MB for building a run; 1.35 bytes for each key in the runs; at most one slice (262,144
-// keys) of each run being merged is held twice.
+// Memory: two tables of (recent_keys_max / 2 + batch_records_max) entries at 71 to 86 bytes, and 13 MB
+// for building runs, all touched when opened; 64 KiB for each run being merged; 1.35 bytes for each key
+// in the runs, of which at most one slice (slice_entries_max keys) of each run being merged is held
+// twice. bench/key_index prints what it comes to.
 #pragma once
 
 #include <cstddef>
