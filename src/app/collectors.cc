@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "observe/counters.h"
+
 namespace weir::app {
 namespace {
 
@@ -15,9 +17,7 @@ void CollectJournal(const journal::Stats& stats, observe::Sample& sample) {
                Number(stats.end.value()));
   sample.Counter("weir_journal_records_total", "Records written", Number(stats.records));
   sample.Counter("weir_journal_bytes_total", "Bytes written", Number(stats.bytes_written));
-  sample.Counter("weir_journal_syncs_total", "Calls of fdatasync", Number(stats.syncs));
-  sample.Counter("weir_journal_sync_seconds_total", "Time in fdatasync",
-                 Seconds(stats.sync_ns_total));
+  sample.Histogram("weir_journal_sync_seconds", "How long each fdatasync took", stats.sync);
   sample.Gauge("weir_journal_pending_records", "Records handed over and not yet durable",
                Number(stats.pending_records));
   sample.Gauge("weir_journal_pending_bytes", "Bytes handed over and not yet durable",

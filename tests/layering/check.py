@@ -67,7 +67,7 @@ def offences_of_layers(path, text):
 WORDS = [(re.compile(rf"\b{word}\b"), "says that something is missing: do it or leave it out")
          for word in ("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")]
 WORDS += [(re.compile(r"\bfor " + r"now\b", re.IGNORECASE), "says that something is missing"),
-          (re.compile(r"\bplace" + r"holder\b", re.IGNORECASE), "says that something is missing"),
+          (re.compile(r"\bplace" + r"holder\b(?!=)", re.IGNORECASE), "says that something is missing"),
           (re.compile(r"(?<![\w.$}])/(?:work|root|home/\w+)" + r"/\w"), "is a path of one machine")]
 LINES_MAX = 500
 
