@@ -1,5 +1,5 @@
-// The dedupe index by itself: nanoseconds of processor time per probe and admission, bytes of memory and disk per key,
-// and the time until it is ready again.
+// The dedupe index by itself: nanoseconds of processor time per probe and admission, bytes of
+// memory and disk per key, and the time until it is ready again.
 //
 //   bench_key_index [KEYS [DIRECTORY]]     5,000,000 keys in a new directory below the current one
 //
@@ -97,8 +97,7 @@ Totals Fill(KeyIndex& index, uint64_t begin, uint64_t end) {
     }
     const double probed = ThreadSeconds();
     for (size_t i = 0; i < size; ++i) {
-      const auto admitted =
-          index.Admit(keys[i], BodyOf(begin + i), probes[i], Offset(begin + i));
+      const auto admitted = index.Admit(keys[i], BodyOf(begin + i), probes[i], Offset(begin + i));
       if (admitted.verdict != Verdict::kAppend) Die("a new key was not admitted");
     }
     totals.admit += ThreadSeconds() - probed;
@@ -153,9 +152,8 @@ void MeasureLookups(KeyIndex& index, uint64_t keys) {
   uint64_t missed = 0;
   const double fresh_ns =
       Each(kLookups, [&](uint64_t i) { maybe += index.ProbeMemory(fresh[i]) ? 0 : 1; });
-  const double known_ns = Each(100'000, [&](uint64_t i) {
-    missed += index.Find(known[i]).value().size() == 1 ? 0 : 1;
-  });
+  const double known_ns = Each(
+      100'000, [&](uint64_t i) { missed += index.Find(known[i]).value().size() == 1 ? 0 : 1; });
   const Probe newest = index.ProbeMemory(Key{}).value();
   const double repeat_ns = Each(kLookups, [&](uint64_t i) {
     const uint64_t number = keys - 1 - Mix(i) % 1000;
@@ -191,9 +189,10 @@ void Run(uint64_t keys, const std::string& directory) {
   const double filled = ResidentBytes() - resident;
   const double settling = Now();
   Settle(**index);
-  std::printf("merging caught up     %8.1f s after the last key; growth of RSS until then %.3f "
-              "bytes a key\n",
-              Now() - settling, filled / count);
+  std::printf(
+      "merging caught up     %8.1f s after the last key; growth of RSS until then %.3f "
+      "bytes a key\n",
+      Now() - settling, filled / count);
   PrintStats(**index, keys, ResidentBytes() - resident);
   MeasureLookups(**index, keys);
   index->reset();  // as a crash would

@@ -1,5 +1,5 @@
-// The parsers of a run file, behind the checksums that would keep most damage from them: nothing that
-// they accept may be read past its end. The first byte chooses the parser.
+// The parsers of a run file, behind the checksums that would keep most damage from them: nothing
+// that they accept may be read past its end. The first byte chooses the parser.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -62,11 +62,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0]) {
-    case 'f': Filter(bytes); break;
-    case 's': Section(bytes); break;
-    case 'e': Footer(bytes); break;
-    case 'n': Name(bytes); break;
-    default: break;
+    case 'f':
+      Filter(bytes);
+      break;
+    case 's':
+      Section(bytes);
+      break;
+    case 'e':
+      Footer(bytes);
+      break;
+    case 'n':
+      Name(bytes);
+      break;
+    default:
+      break;
   }
   return 0;
 }

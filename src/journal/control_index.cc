@@ -252,9 +252,9 @@ std::optional<base::Error> ControlIndex::Impl::failing() const {
 }
 
 tl::unexpected<base::Error> ControlIndex::Impl::Damaged(uint64_t number) const {
-  const base::Error error{ErrorCode::kCorruption, Path(kEntriesName) + ": entry " +
-                                                      std::to_string(number) +
-                                                      " fails its checksum"};
+  const base::Error error{
+      ErrorCode::kCorruption,
+      Path(kEntriesName) + ": entry " + std::to_string(number) + " fails its checksum"};
   {
     const std::lock_guard lock(mutex_);
     checkpoints_ended_ = true;

@@ -1,19 +1,21 @@
-// The control index: offset, kind and flags of the records flagged kControl, in order, so that urgent
-// reports and commands are found without reading the million others between them.
+// The control index: offset, kind and flags of the records flagged kControl, in order, so that
+// urgent reports and commands are found without reading the million others between them.
 //
 // It is derived from the journal. The file only grows; its entries carry a checksum each. Sync()
 // makes what was committed so far durable and notes it in a checkpoint; opening cuts off what the
 // checkpoint does not cover, and the owner commits the journal's records from covered() on again.
 // Files: docs/formats/index.md.
 //
-// Threads: Committed and room from the journal thread; Controls, Sync, covered and failing from any;
-// Open, Discard and the destructor from the owner, while no other call runs.
+// Threads: Committed and room from the journal thread; Controls, Sync, covered and failing from
+// any; Open, Discard and the destructor from the owner, while no other call runs.
+//
 // Memory: at most `recent_max` entries of 16 bytes, whatever the journal's size.
+//
 // Errors: entries that cannot be written stay in memory and are tried again at the next Committed()
-// or Sync(); room() says how many more may be committed before some of them would have to be dropped,
-// and the owner refuses records (kNoSpace) rather than exceed it. After a failed sync, or damage that
-// Controls() found, no more checkpoints are made, and failing() says why: Sync() then does nothing and
-// succeeds, covered() stays behind, and the next start commits from there again.
+// or Sync(); room() says how many more may be committed before some would have to be dropped, and
+// the owner refuses records (kNoSpace) rather than exceed it. After a failed sync, or damage that
+// Controls() found, no more checkpoints are made, and failing() says why: Sync() then does nothing
+// and succeeds, covered() stays behind, and the next start commits from there again.
 #pragma once
 
 #include <cstddef>
@@ -54,8 +56,8 @@ class ControlIndex {
   // Tries to write when there is none.
   size_t room();
 
-  // Entries with offset >= from, at most `max`, in order. kCorruption: the file is damaged; the next
-  // start rebuilds it.
+  // Entries with offset >= from, at most `max`, in order. kCorruption: the file is damaged; the
+  // next start rebuilds it.
   base::Result<std::vector<ControlEntry>> Controls(Offset from, size_t max) const;
 
   // Makes what was committed before the call durable, and the checkpoint after it. May block.

@@ -196,8 +196,8 @@ TEST(ControlIndex, AFlippedBitIsFoundAndTheFileIsRebuilt) {
     for (int i = 0; i < 30; ++i) journal.Commit(16, random);
     ASSERT_TRUE(journal.index().Sync());
     journal.Kill();
-    const std::string path = random() % 8 == 0 ? "/index/controls.checkpoint"
-                                               : "/index/controls.index";
+    const std::string path =
+        random() % 8 == 0 ? "/index/controls.checkpoint" : "/index/controls.index";
     files.FlipBit(path, random() % (files.Contents(path).size() * 8));
     ASSERT_TRUE(journal.Open());
     // Found when opened, and rebuilt; or when read, and rebuilt at the next start.

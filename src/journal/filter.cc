@@ -42,8 +42,7 @@ size_t FingerprintBytes(const Shape& shape) {
 
 std::array<uint32_t, 3> Positions(uint64_t hash, uint32_t segment_length,
                                   uint32_t first_positions) {
-  const auto first =
-      static_cast<uint32_t>((static_cast<Uint128>(hash) * first_positions) >> 64);
+  const auto first = static_cast<uint32_t>((static_cast<Uint128>(hash) * first_positions) >> 64);
   const uint32_t mask = segment_length - 1;
   const auto low = static_cast<uint32_t>(hash);
   return {first, (first + segment_length) ^ (static_cast<uint32_t>(hash >> 18) & mask),
@@ -101,13 +100,12 @@ base::Result<KeyFilter> KeyFilter::Parse(std::string_view bytes) {
   filter.seed_ = reader.Int<uint64_t>();
   const Shape shape{reader.Int<uint32_t>(), reader.Int<uint32_t>()};
   const bool everything = shape.segment_length == 0 && shape.first_positions == 0;
-  const bool sound = everything ? reader.rest().empty()
-                                : std::has_single_bit(shape.segment_length) &&
-                                      shape.segment_length <= 1u << 18 &&
-                                      shape.first_positions > 0 &&
-                                      shape.first_positions < 1u << 30 &&
-                                      shape.first_positions % shape.segment_length == 0 &&
-                                      reader.rest().size() == FingerprintBytes(shape);
+  const bool sound =
+      everything ? reader.rest().empty()
+                 : std::has_single_bit(shape.segment_length) && shape.segment_length <= 1u << 18 &&
+                       shape.first_positions > 0 && shape.first_positions < 1u << 30 &&
+                       shape.first_positions % shape.segment_length == 0 &&
+                       reader.rest().size() == FingerprintBytes(shape);
   if (!reader.ok() || !sound) {
     return base::Fail(base::ErrorCode::kCorruption, "a filter's shape is not one that was written");
   }
@@ -166,8 +164,7 @@ void FilterBuilder::Assign(KeyFilter* filter) const {
   for (size_t i = peeled_count_; i-- > 0;) {
     const auto& [hash, position] = peeled_[i];
     uint32_t value = Fingerprint(hash);
-    for (const uint32_t at :
-         Positions(hash, filter->segment_length_, filter->first_positions_)) {
+    for (const uint32_t at : Positions(hash, filter->segment_length_, filter->first_positions_)) {
       value ^= Load(to, at);
     }
     Store(to, position, value);

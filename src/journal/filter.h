@@ -1,12 +1,13 @@
 // A set of keys in 10.5 bits each that never forgets one and, asked for another, says "maybe" once
-// in 512: a binary fuse filter of arity 3 with fingerprints of 9 bits (Graf and Lemire, "Binary Fuse
-// Filters: Fast and Smaller Than Xor Filters", 2022). Layout of the stored bytes: docs/formats/index.md.
+// in 512: a binary fuse filter of arity 3 with fingerprints of 9 bits (Graf and Lemire, "Binary
+// Fuse Filters: Fast and Smaller Than Xor Filters", 2022). Layout of the stored bytes:
+// docs/formats/index.md.
 //
-// Nine bits, for eight would send twice as many new keys to the disk, and ten would cost 0.15 bytes a
-// key more without sparing a report in a thousand.
+// Nine bits, for eight would send twice as many new keys to the disk, and ten would cost 0.15 bytes
+// a key more without sparing a report in a thousand.
 //
-// The hash of a key depends on the filter's seed, so nobody who can choose keys can choose ones that
-// make building it fail. Where it fails all the same, the filter says "maybe" to everything.
+// The hash of a key depends on the filter's seed, so nobody who can choose keys can choose ones
+// that make building it fail. Where it fails all the same, the filter says "maybe" to everything.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +29,7 @@ uint64_t HashKey(const Key& key, uint64_t seed);
 // What a look-up needs, without owning it.
 struct FilterView {
   uint64_t seed = 0;
-  uint32_t segment_length = 0;  // a power of two; 0: the filter says "maybe" to everything
+  uint32_t segment_length = 0;   // a power of two; 0: the filter says "maybe" to everything
   uint32_t first_positions = 0;  // the number of values that a key's first position can take
   const char* fingerprints = nullptr;
 
@@ -74,9 +75,9 @@ class FilterBuilder {
     uint64_t hash;
     uint32_t position;  // where the fingerprint is set that makes this key's three add up
   };
-  std::vector<uint64_t> hashes_;     // by position: exclusive or of the hashes that use it
-  std::vector<uint8_t> counts_;      // by position: how many do
-  std::vector<uint32_t> lonely_;     // positions that one key used when they were put here
+  std::vector<uint64_t> hashes_;  // by position: exclusive or of the hashes that use it
+  std::vector<uint8_t> counts_;   // by position: how many do
+  std::vector<uint32_t> lonely_;  // positions that one key used when they were put here
   std::vector<Peeled> peeled_;
   size_t peeled_count_ = 0;
 };

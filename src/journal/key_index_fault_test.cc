@@ -1,5 +1,5 @@
-// The dedupe index on disks that fail, fill up, lose power and flip bits. Whatever happens, it never
-// gives a wrong answer: it refuses, or it is right; and afterwards it is right again.
+// The dedupe index on disks that fail, fill up, lose power and flip bits. Whatever happens, it
+// never gives a wrong answer: it refuses, or it is right; and afterwards it is right again.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -187,8 +187,8 @@ TEST(KeyIndexFaults, AFlippedBitIsFoundAndTheIndexIsRebuilt) {
     const std::string& path = paths[random() % paths.size()];
     // Half of the flips where the footer and the sections are, which are small beside the blocks.
     const uint64_t bits = files.Contents(path).size() * 8;
-    const uint64_t from_end = random() % 2 == 0 ? random() % std::min<uint64_t>(bits, 4096)
-                                                : random() % bits;
+    const uint64_t from_end =
+        random() % 2 == 0 ? random() % std::min<uint64_t>(bits, 4096) : random() % bits;
     files.FlipBit(path, bits - 1 - from_end);
     const auto verified = VerifyRuns(files, TinyTables().directory);
     ASSERT_FALSE(verified);

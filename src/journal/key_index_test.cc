@@ -17,8 +17,8 @@ namespace {
 
 using testing::DigestOf;
 using testing::KeyedJournal;
-using testing::KeyOf;
 using testing::KeyedReport;
+using testing::KeyOf;
 
 class KeyIndexTest : public ::testing::Test {
  protected:
@@ -79,8 +79,8 @@ TEST_F(KeyIndexTest, RefusesMoreConflictsThanItKeepsAlsoAfterTheirKeyHasLeftMemo
   for (uint64_t body = 6; body < 11; ++body) journal.Submit({{KeyOf(7), DigestOf(body)}});
   EXPECT_EQ(journal.Submit({{KeyOf(7), DigestOf(11)}})[0].verdict, Verdict::kConflictLimit);
   SubmitUnique(journal, 1500, 2000);
-  const auto over = journal.Submit({{KeyOf(7), DigestOf(12)}, {KeyOf(7), DigestOf(10)},
-                                    {KeyOf(7), DigestOf(0)}});
+  const auto over =
+      journal.Submit({{KeyOf(7), DigestOf(12)}, {KeyOf(7), DigestOf(10)}, {KeyOf(7), DigestOf(0)}});
   EXPECT_EQ(over[0].verdict, Verdict::kConflictLimit);
   EXPECT_EQ(over[0].offset, Offset(0));
   EXPECT_EQ(over[1].verdict, Verdict::kRepeatedConflict);
@@ -115,7 +115,8 @@ TEST_F(KeyIndexTest, AgreesWithAMapOfEverything) {
       std::vector<KeyedReport> batch;
       for (size_t i = random() % 32; i > 0; --i) {
         const uint64_t key = random() % 3 == 0 ? random() % 50 : random() % 4000;
-        batch.push_back({key == 5 ? Key{} : KeyOf(key), DigestOf(random() % 8 == 0 ? random() % 9 : 0)});
+        batch.push_back(
+            {key == 5 ? Key{} : KeyOf(key), DigestOf(random() % 8 == 0 ? random() % 9 : 0)});
       }
       journal.Submit(batch);
       if (random() % 4 == 0) journal.CheckFind(KeyOf(random() % 4000));

@@ -1,6 +1,6 @@
 // Bytes in pages of their own, zero at first, which go back to the operating system when they are
-// freed. Filters come and go for as long as the program runs, between small objects that stay: on the
-// heap their holes cost 0.9 bytes for each stored key, where the filters themselves cost 1.3.
+// freed. Filters come and go for as long as the program runs, between small objects that stay: on
+// the heap their holes cost 0.9 bytes for each stored key, where the filters themselves cost 1.3.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// A journal as its dedupe index sees it, with a model beside it that says what each answer has to be.
-// Plays the part of the journal's thread and of its owner: probes, admits, makes durable, replays.
+// A journal as its dedupe index sees it, with a model beside it that says what each answer has to
+// be. Plays the part of the journal's thread and of its owner: probes, admits, makes durable,
+// replays.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -65,8 +66,8 @@ class KeyedJournal {
     return status;
   }
 
-  // From here on a look-up that the disk refuses is not a failure of the test: the report is refused,
-  // as the journal's owner would do.
+  // From here on a look-up that the disk refuses is not a failure of the test: the report is
+  // refused, as the journal's owner would do.
   void AllowRefusals() { refusals_allowed_ = true; }
 
   journal::KeyIndex& index() { return *index_; }
