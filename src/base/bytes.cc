@@ -12,14 +12,21 @@ int HexValue(char c) {
 
 }  // namespace
 
-std::string ToHex(std::string_view bytes) {
+void AppendHex(std::string& out, std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out(bytes.size() * 2, '\0');
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(bytes[i]);
-    out[2 * i] = kDigits[byte >> 4];
-    out[2 * i + 1] = kDigits[byte & 15];
+  const size_t from = out.size();
+  out.resize(from + bytes.size() * 2);
+  char* to = out.data() + from;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    *to++ = kDigits[byte >> 4];
+    *to++ = kDigits[byte & 15];
   }
+}
+
+std::string ToHex(std::string_view bytes) {
+  std::string out;
+  AppendHex(out, bytes);
   return out;
 }
 

@@ -64,6 +64,7 @@ class ByteReader {
 };
 
 std::string ToHex(std::string_view bytes);
+void AppendHex(std::string& out, std::string_view bytes);
 // False unless `hex` is exactly twice as long as `out` and hexadecimal.
 bool FromHex(std::string_view hex, std::span<uint8_t> out);
 

@@ -153,6 +153,12 @@ Result<ReportHead> DecodeReport(std::string_view bytes) {
   return in.Done(head);
 }
 
+std::string_view ReportIdOf(std::string_view head) {
+  Decoder in("report", head);
+  in.String();
+  return in.String();
+}
+
 Result<AlertActionHead> DecodeAlertAction(std::string_view bytes) {
   Decoder in("alert action", bytes);
   AlertActionHead head;

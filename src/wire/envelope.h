@@ -78,6 +78,8 @@ std::string Encode(const TaskStateHead& head);
 std::string Encode(const AuditHead& head);
 
 base::Result<ReportHead> DecodeReport(std::string_view bytes);
+// The report's id alone, of a head that this program has just encoded; empty if it is not one.
+std::string_view ReportIdOf(std::string_view head);
 base::Result<AlertActionHead> DecodeAlertAction(std::string_view bytes);
 base::Result<DeliveryHead> DecodeDelivery(std::string_view bytes);
 base::Result<ReplayHead> DecodeReplay(std::string_view bytes);

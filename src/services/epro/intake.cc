@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/bytes.h"
 #include "base/json_writer.h"
 #include "clinical/evaluate.h"
 #include "net/problem.h"
@@ -48,20 +49,23 @@ void AppendReceipt(base::JsonWriter& json, base::Offset offset, const base::Dige
   json.EndObject();
 }
 
-// `received_ms`: nothing, when the stored record is no longer on this disk.
-std::string Receipt(std::string_view report_id, std::optional<int64_t> received_ms,
-                    base::Offset offset, const base::Digest& sha256, bool repeat) {
-  std::string out;
-  out.reserve(256);
-  base::JsonWriter json(out);
-  json.BeginObject();
-  json.Key("message").String("Report received and queued for processing.");
-  json.Key("report_id").String(report_id);
-  if (received_ms) json.Key("received_at").Time(*received_ms);
-  AppendReceipt(json, offset, sha256);
-  if (repeat) json.Key("duplicate").Bool(true);
-  json.EndObject();
-  return out;
+// The answer to a report that is stored, which is most of what this program says: written without
+// a general writer. `received_ms`: nothing, when the stored record is no longer on this disk.
+void AppendAcknowledgement(std::string& out, std::string_view report_id,
+                           std::optional<int64_t> received_ms, base::Offset offset,
+                           const base::Digest& sha256, bool repeat) {
+  out += R"({"message":"Report received and queued for processing.","report_id":")";
+  base::AppendJsonEscaped(out, report_id);
+  if (received_ms) {
+    out += R"(","received_at":")";
+    base::AppendTime(out, *received_ms);
+  }
+  out += R"(","receipt":{"offset":)";
+  char digits[20];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, offset.value()).ptr);
+  out += R"(,"sha256":")";
+  base::AppendHex(out, sha256.view());
+  out += repeat ? R"("},"duplicate":true})" : R"("}})";
 }
 
 std::string ConflictMembers(std::string_view report_id, const Handover::Item& item) {
@@ -82,11 +86,6 @@ std::string Errors(const std::vector<FieldProblem>& problems) {
   }
   json.EndArray();
   return out;
-}
-
-std::string_view ReportIdOf(const Handover& batch, const Handover::Item& item) {
-  const auto head = wire::DecodeReport(batch.head(item));
-  return head ? head->report_id : std::string_view();
 }
 
 }  // namespace
@@ -260,25 +259,26 @@ void Intake::CollectReturned() {
 }
 
 void Intake::Finish(const Handover& batch, const Handover::Item& item) {
+  const std::string_view report_id = wire::ReportIdOf(batch.head(item));
   switch (item.outcome) {
     case Outcome::kStored:
       Bump(stats_.stored);
-      return Reply(item.ticket, {202,
-                                 Receipt(ReportIdOf(batch, item), item.header.time_ms, item.offset,
-                                         item.header.sha256, false),
-                                 {}});
+      stored_.body.clear();
+      AppendAcknowledgement(stored_.body, report_id, item.header.time_ms, item.offset,
+                            item.header.sha256, false);
+      return Reply(item.ticket, stored_);
     case Outcome::kDuplicate:
       Bump(stats_.repeated);
-      return AnswerRepeat(item.ticket, ReportIdOf(batch, item), item);
+      return AnswerRepeat(item.ticket, report_id, item);
     case Outcome::kConflict:
     case Outcome::kRepeatedConflict:
       Bump(stats_.conflicts);
       return ReplyRefused(item.ticket, 409, "report-conflict", kConflictKept, 0,
-                          ConflictMembers(ReportIdOf(batch, item), item));
+                          ConflictMembers(report_id, item));
     case Outcome::kConflictLimit:
       Bump(stats_.conflicts);
       return ReplyRefused(item.ticket, 409, "report-conflict-limit", kConflictLimit, 0,
-                          ConflictMembers(ReportIdOf(batch, item), item));
+                          ConflictMembers(report_id, item));
     case Outcome::kProbeAgain:
       return ProbeOnDisk(item.ticket, {item.header, std::string(batch.head(item)),
                                        std::string(batch.body(item))});
@@ -300,8 +300,8 @@ void Intake::AnswerRepeat(uint64_t name, std::string_view report_id, const Hando
     const auto record = journal_.ReadOne(offset);
     std::optional<int64_t> received_ms;
     if (record) received_ms = record->time_ms;
-    auto answer = std::make_shared<Answer>(
-        Answer{200, Receipt(id, received_ms, offset, sha256, true), {}});
+    auto answer = std::make_shared<Answer>(Answer{.status = 200});
+    AppendAcknowledgement(answer->body, id, received_ms, offset, sha256, true);
     loop_.Post([this, name, answer] { Reply(name, *answer); });
   });
   if (!taken) {

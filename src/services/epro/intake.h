@@ -131,6 +131,7 @@ class Intake final : public journal::HandoverSink {
   std::unique_ptr<journal::Handover> gathering_;
   std::vector<std::unique_ptr<journal::Handover>> spare_;
   std::string head_;  // scratch, keeps its capacity
+  Answer stored_;     // likewise
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "clinical/json_reader.h"
 
 namespace weir::epro {
 namespace {
@@ -17,7 +18,6 @@ constexpr size_t kKeptCapacity = 64u << 10;
 // simdjson reads up to SIMDJSON_PADDING bytes past the end, so bodies are copied in here.
 struct Scratch {
   simdjson::dom::parser tree;
-  simdjson::ondemand::parser raw;
   std::unique_ptr<char[]> padded;
   size_t capacity = 0;
   size_t depth = 0;
@@ -28,7 +28,6 @@ struct Scratch {
       padded.reset(new char[capacity + simdjson::SIMDJSON_PADDING]);
       depth = depth_max;
       if (const auto error = tree.allocate(capacity, depth_max)) return error;
-      if (const auto error = raw.allocate(capacity, depth_max + 1)) return error;
     }
     std::memcpy(padded.get(), body.data(), body.size());
     std::memset(padded.get() + body.size(), ' ', simdjson::SIMDJSON_PADDING);
@@ -110,24 +109,23 @@ Field FieldOf(std::string_view key) {
   return kOther;
 }
 
-// The value of `data` in the body's own bytes: the tree does not keep them.
-std::string_view RawData(Scratch& scratch, std::string_view body) {
-  simdjson::ondemand::document document;
-  simdjson::ondemand::value value;
-  const simdjson::padded_string_view padded(scratch.padded.get(), body.size(),
-                                            scratch.capacity + simdjson::SIMDJSON_PADDING);
-  if (scratch.raw.iterate(padded).get(document) || document["data"].get(value)) return {};
-  std::string_view raw;
-  simdjson::ondemand::json_type type;
-  if (value.type().get(type)) return {};
-  if (type == simdjson::ondemand::json_type::object) {
-    simdjson::ondemand::object object;
-    if (value.get(object) || object.raw_json().get(raw)) return {};
-  } else {
-    raw = value.raw_json_token();
+// The value of `data` in the body's own bytes, which the tree does not keep. The body is known to be
+// one JSON object.
+std::string_view RawData(std::string_view body) {
+  clinical::JsonReader reader(body);
+  reader.Peek();
+  reader.BeginObject();
+  clinical::JsonString key;
+  while (reader.NextMember(&key)) {
+    reader.Peek();
+    const char* const from = reader.at();
+    reader.Skip();
+    if (key.escaped ? clinical::Unescape(key.raw) == "data" : key.raw == "data") {
+      return reader.failed() ? std::string_view()
+                             : std::string_view(from, static_cast<size_t>(reader.at() - from));
+    }
   }
-  while (!raw.empty() && static_cast<unsigned char>(raw.back()) <= ' ') raw.remove_suffix(1);
-  return body.substr(static_cast<size_t>(raw.data() - scratch.padded.get()), raw.size());
+  return {};
 }
 
 }  // namespace
@@ -183,7 +181,7 @@ ParsedReport ParseReport(std::string_view body, const ReportLimits& limits) {
   if (!(seen & kPatientId)) reader.Bad("patient_id", "is missing");
   if (!(seen & kData)) reader.Bad("data", "is missing");
   if (out.problems.empty()) {
-    report.data_json = RawData(scratch, body);
+    report.data_json = RawData(body);
     if (report.data_json.empty()) out.malformed = "the value of data could not be read";
   }
   return out;
