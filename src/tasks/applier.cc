@@ -1,5 +1,7 @@
 #include "tasks/applier.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "wire/envelope.h"
 #include "wire/kinds.h"
@@ -23,19 +25,21 @@ constexpr const char* kWaitsForReplay = "left to its replay, which the journal h
 }  // namespace
 
 Applier::Applier(const journal::Journal& journal, Service& service, Instruments& instruments,
-                 WaitingReplays waiting)
+                 const base::Clock& clock, WaitingReplays waiting)
     : journal_(journal),
       service_(service),
       instruments_(instruments),
+      clock_(clock),
+      timing_{.task_ns = std::vector<uint64_t>(service.tasks().size())},
       tasks_(service.tasks()),
       waiting_(std::move(waiting)) {}
 
 Result<std::unique_ptr<Applier>> Applier::Open(const journal::Journal& journal,
                                                store::Database& database, Service& service,
-                                               Instruments& instruments,
+                                               Instruments& instruments, const base::Clock& clock,
                                                WaitingReplays waiting) {
   std::unique_ptr<Applier> applier(
-      new Applier(journal, service, instruments, std::move(waiting)));
+      new Applier(journal, service, instruments, clock, std::move(waiting)));
   WEIR_RETURN_IF_ERROR(applier->OpenStore(database));
   return applier;
 }
@@ -73,7 +77,9 @@ Status Applier::InTransaction(Body&& body) {
   WEIR_RETURN_IF_ERROR(connection_->Begin());
   Status status = body();
   if (status) status = SaveChanged();
+  const int64_t start = clock_.SteadyNs();
   if (status) status = connection_->Commit();
+  timing_.commit_ns += static_cast<uint64_t>(clock_.SteadyNs() - start);
   if (status) {
     committed_ = staged_;
     committed_waiting_ = waiting_;
@@ -83,7 +89,7 @@ Status Applier::InTransaction(Body&& body) {
   connection_->Rollback();
   staged_ = committed_;
   waiting_ = committed_waiting_;
-  for (Task* task : tasks_) task->Discard();
+  for (Task* task : tasks_) task->RolledBack();
   service_.RolledBack();
   return status;
 }
@@ -110,7 +116,10 @@ Status Applier::ApplyWindow(const Window& window, std::span<const size_t> tasks,
   return InTransaction([&]() -> Status {
     for (const size_t task : tasks) {
       WEIR_CHECK(staged_[task].cursor == window.begin);
-      if (Status status = ApplyTask(task, window); !status) {
+      const int64_t start = clock_.SteadyNs();
+      const Status status = ApplyTask(task, window);
+      timing_.task_ns[task] += static_cast<uint64_t>(clock_.SteadyNs() - start);
+      if (!status) {
         *culprit = task;
         return status;
       }
@@ -133,6 +142,17 @@ Status Applier::ApplyInOrder(const Window& window) {
       }
     }
     staged_.back().cursor = window.end;
+    return {};
+  });
+}
+
+bool Applier::settled() const {
+  return std::ranges::all_of(tasks_, [](const Task* task) { return task->settled(); });
+}
+
+Status Applier::Settle() {
+  return InTransaction([&]() -> Status {
+    for (Task* task : tasks_) WEIR_RETURN_IF_ERROR(task->Settle());
     return {};
   });
 }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "journal/journal.h"
 #include "store/database.h"
@@ -29,11 +30,18 @@ class Applier {
   static base::Result<std::unique_ptr<Applier>> Open(const journal::Journal& journal,
                                                      store::Database& database, Service& service,
                                                      Instruments& instruments,
+                                                     const base::Clock& clock,
                                                      WaitingReplays waiting = {});
 
   // Committed progress of service.tasks()[index], and of the control lane.
   const Progress& progress(size_t index) const { return committed_[index]; }
   const Progress& control() const { return committed_.back(); }
+  // Where the time went, since the start.
+  struct Timing {
+    std::vector<uint64_t> task_ns;
+    uint64_t commit_ns = 0;
+  };
+  const Timing& timing() const { return timing_; }
   size_t task_count() const { return tasks_.size(); }
 
   // Applies the window in each of the tasks (indices), whose cursors all stand at its begin.
@@ -55,12 +63,16 @@ class Applier {
   // applied next.
   void Looked(Offset control_end, const std::vector<Offset>& ahead);
 
+  // A step of the work that tasks have put off, all tasks together; see Task::Settle().
+  base::Status Settle();
+  bool settled() const;
+
   // Applies the window in all tasks, and after that the control records within it: a rebuild.
   base::Status ApplyInOrder(const Window& window);
 
  private:
   Applier(const journal::Journal& journal, Service& service, Instruments& instruments,
-          WaitingReplays waiting);
+          const base::Clock& clock, WaitingReplays waiting);
   base::Status OpenStore(store::Database& database);
 
   template <class Body>
@@ -98,6 +110,8 @@ class Applier {
   const journal::Journal& journal_;
   Service& service_;
   Instruments& instruments_;
+  const base::Clock& clock_;
+  Timing timing_;
   std::span<Task* const> tasks_;
   std::unique_ptr<store::Connection> connection_;
   Ledger ledger_;

@@ -27,6 +27,9 @@ constexpr int kIdleWaitMs = 50;
 // A lane this many windows above another one waits for it: see Order().
 constexpr uint64_t kNearWindows = 2;
 
+// How long nothing was applied before put-off work is done.
+constexpr int64_t kSettleAfterNs = 300'000'000;
+
 unsigned Cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 Status CheckCursors(const Applier& applier, std::span<Task* const> tasks,
@@ -61,11 +64,12 @@ class EngineImpl final : public Engine {
         service_(service),
         clock_(clock),
         express_backoff_(options.retry_first_ms, options.retry_max_ms),
+        settle_backoff_(options.retry_first_ms, options.retry_max_ms),
         window_size_(options.window_records_max, int64_t{options.window_target_ms} * 1'000'000) {}
   ~EngineImpl() override { Stop(); }
 
   Status OpenStore(store::Database& database) {
-    WEIR_ASSIGN_OR_RETURN(applier_, Applier::Open(journal_, database, service_, instruments_));
+    WEIR_ASSIGN_OR_RETURN(applier_, Applier::Open(journal_, database, service_, instruments_, clock_));
     WEIR_RETURN_IF_ERROR(CheckCursors(*applier_, service_.tasks(), journal_));
     express_ = std::make_unique<ExpressLane>(journal_, *applier_, instruments_);
     const Backoff backoff(options_.retry_first_ms, options_.retry_max_ms);
@@ -128,7 +132,9 @@ class EngineImpl final : public Engine {
       const Offset end = journal_.durable_end();
       StepExpress(end);
       const bool applied = ApplyNext(end);
-      if (!applied && !express_more_) Wait(end);
+      if (applied) last_applied_ns_ = Now();
+      if (applied || express_more_ || Settle()) continue;
+      Wait(end);
     }
   }
 
@@ -220,9 +226,11 @@ class EngineImpl final : public Engine {
 
   void ApplyTo(const Lane& lane, const Window& window) {
     const int64_t start = Now();
+    const uint64_t commits_before = applier_->timing().commit_ns;
     size_t culprit = 0;
     const Status status = applier_->ApplyWindow(window, lane.tasks, &culprit);
     const int64_t took = Now() - start;
+    const auto commit = static_cast<int64_t>(applier_->timing().commit_ns - commits_before);
     if (!status) {
       // The task at fault stalls alone; if it was the transaction, all that took part do.
       if (culprit == applier_->task_count()) {
@@ -234,13 +242,15 @@ class EngineImpl final : public Engine {
     }
     const size_t records = window.block.records.size();
     for (const size_t task : lane.tasks) stalls_[task] = {FreshBackoff(), {}};
-    window_size_.Applied(records, took);
+    // A slow disk makes a commit no faster for a smaller window.
+    window_size_.Applied(records, took - commit);
     reader_->SetWindowRecords(window_size_.records());
     reader_->Pop(lane.cursor);
     Count([&](EngineStats& stats) {
       ++stats.windows;
       stats.records += records;
       stats.apply_ns += static_cast<uint64_t>(took);
+      stats.commit_ns = applier_->timing().commit_ns;
     });
     Publish();
   }
@@ -255,6 +265,18 @@ class EngineImpl final : public Engine {
     }
     Count([](EngineStats& stats) { ++stats.commit_failures; });
     Publish();
+  }
+
+  // A step of what tasks have put off, once nothing was to be applied for a while.
+  bool Settle() {
+    if (Now() - last_applied_ns_ < kSettleAfterNs || !lanes_caught_up_ || linger_until_ns_ != 0 ||
+        applier_->settled() || !settle_backoff_.Due(Now())) {
+      return false;
+    }
+    const Status status = applier_->Settle();
+    // The log keeps what could not be settled: nothing is late, so nothing is stalled.
+    status ? settle_backoff_.Succeeded() : settle_backoff_.Failed(Now());
+    return status.has_value();
   }
 
   // Until something is ready, arrives, or is due again; in between the control index is looked at.
@@ -299,6 +321,7 @@ class EngineImpl final : public Engine {
       status.name = tasks[i]->name();
       status.cursor = progress.cursor;
       status.quarantined = progress.quarantined;
+      status.apply_ns = applier_->timing().task_ns[i];
       const bool ahead = std::ranges::find(express_stalled_, i) != express_stalled_.end();
       const bool stalled = stalls_[i].backoff.failing() || ahead;
       status.retries = ahead ? express_backoff_.failures() : stalls_[i].backoff.failures();
@@ -328,7 +351,8 @@ class EngineImpl final : public Engine {
 
   // The committer's.
   std::vector<Stall> stalls_;  // by task
-  Backoff express_backoff_;
+  Backoff express_backoff_, settle_backoff_;
+  int64_t last_applied_ns_ = 0;
   std::vector<size_t> express_stalled_;
   bool express_more_ = false;
   WindowSize window_size_;

@@ -37,7 +37,7 @@ struct EngineOptions {
   size_t queue_records_max = 20'000;     // read ahead of the committer, all tasks together
   size_t queue_bytes_max = 16u << 20;
   size_t window_records_max = 2000;
-  int window_target_ms = 40;             // windows grow and shrink to take about this long
+  int window_target_ms = 30;             // windows' rows take about this long, commits aside
   int linger_ms = 20;                    // how long a small window may wait to become larger
   int express_gap_ms = 5;                // between looks at the control index while records arrive
   int retry_first_ms = 50;               // then doubled
@@ -58,6 +58,7 @@ struct TaskStatus {
   uint64_t quarantined = 0;   // records in quarantine now
   uint64_t retries = 0;       // since it last went well; 0 unless stalled
   std::string reason;         // why it is stalled
+  uint64_t apply_ns = 0;      // spent in its rows, since the start
 };
 
 struct EngineStats {
@@ -67,7 +68,7 @@ struct EngineStats {
   uint64_t express_records = 0;
   uint64_t commit_failures = 0;
   uint64_t apply_ns = 0;           // from begin to commit, windows
-  uint64_t commit_ns = 0;          // commit alone
+  uint64_t commit_ns = 0;          // commits alone, the express lane's too
   uint64_t queued_records = 0;     // read and not yet applied
   uint64_t queued_bytes = 0;
 };

@@ -73,6 +73,7 @@ Status ApplyAll(const RebuildOptions& options, const journal::Journal& journal, 
     cursor = done;
     if (options.progress) options.progress(done, end);
   }
+  while (!applier->settled()) WEIR_RETURN_IF_ERROR(applier->Settle());
   return {};
 }
 
@@ -86,7 +87,7 @@ Result<Rebuilt> Fill(const RebuildOptions& options, const journal::Journal& jour
   WEIR_RETURN_IF_ERROR(Foreknow(journal, end, &known));
   WEIR_ASSIGN_OR_RETURN(const auto applier,
                         Applier::Open(journal, *database, service, known.instruments,
-                                      std::move(known.waiting)));
+                                      base::SystemClock(), std::move(known.waiting)));
   WEIR_RETURN_IF_ERROR(
       ApplyAll(options, journal, end, service, known.instruments, applier.get()));
   Rebuilt rebuilt{.records = end.value(), .quarantined = applier->control().quarantined};

@@ -6,9 +6,10 @@
 // what became visible when stays as it was. A task that was paused at the journal's end is applied to
 // that end all the same, and is paused.
 //
-// Nobody may have the store or the journal's folder open for writing. Errors: kNotFound: the journal
-// does not begin at offset 0 any more, and the message names the missing offsets; kIo and others as
-// the journal and the store have them. After an error the present store is as it was.
+// The journal is open with its index (not read-only); nobody else may have it or the store open.
+// Errors: kNotFound: the journal does not begin at offset 0 any more, and the message names the
+// missing offsets; others as the journal and the store have them. After an error the present store is
+// as it was.
 #pragma once
 
 #include <cstdint>

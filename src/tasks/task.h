@@ -60,8 +60,16 @@ class Task {
   virtual base::Status Apply(const Window& window, size_t index, const Turn& turn) = 0;
   // Writes what Apply() has only gathered.
   virtual base::Status Flush() { return {}; }
-  // Forgets what was gathered and not flushed, and what was believed written.
+  // The savepoint was rolled back: forgets what was gathered or written since the last flush that
+  // went well.
   virtual void Discard() {}
+  // The transaction was rolled back: forgets all that was believed written in it.
+  virtual void RolledBack() { Discard(); }
+
+  // Does a little of the work that was put off for when nothing else is to be done, in a transaction
+  // of its own. False: there is none.
+  virtual base::Result<bool> Settle() { return false; }
+  virtual bool settled() const { return true; }
 
   // Whether the express lane brings urgent records before their turn.
   virtual bool has_express() const { return false; }

@@ -64,11 +64,18 @@ CREATE TABLE assessed(
   total REAL
 ) STRICT;
 
--- The previous scored report of a patient with an instrument, for rules that compare with it.
+-- The previous scored report of a patient with an instrument and its total, for rules that compare
+-- with it. Tables with a log: effects/patient_heads.h.
 CREATE TABLE compared(
   patient INTEGER PRIMARY KEY,    -- hash of study, patient, instrument
-  record_offset INTEGER NOT NULL,
-  total REAL NOT NULL
+  last_offset INTEGER NOT NULL,
+  value REAL NOT NULL
+) STRICT;
+CREATE TABLE compared_log(
+  id INTEGER PRIMARY KEY,
+  patient INTEGER NOT NULL,
+  last_offset INTEGER NOT NULL,
+  value REAL NOT NULL
 ) STRICT;
 
 CREATE TABLE analytics(
@@ -108,10 +115,17 @@ CREATE TABLE diary_report(
   study_previous INTEGER
 ) STRICT;
 
+-- A patient's newest report and the number of all.
 CREATE TABLE diary_patient(
   patient INTEGER PRIMARY KEY,    -- hash of study and patient
   last_offset INTEGER NOT NULL,
-  reports INTEGER NOT NULL
+  value REAL NOT NULL
+) STRICT;
+CREATE TABLE diary_patient_log(
+  id INTEGER PRIMARY KEY,
+  patient INTEGER NOT NULL,
+  last_offset INTEGER NOT NULL,
+  value REAL NOT NULL
 ) STRICT;
 
 CREATE TABLE diary_site(

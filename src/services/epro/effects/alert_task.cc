@@ -1,21 +1,26 @@
 #include "services/epro/effects/alert_task.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::epro {
 
-using base::Result;
 using base::Status;
 using clinical::Level;
 
 Status AlertTask::Open(store::Connection& connection) {
   connection_ = &connection;
-  WEIR_ASSIGN_OR_RETURN(
-      load_, connection.Prepare("SELECT record_offset, total FROM compared WHERE patient = ?"));
-  WEIR_ASSIGN_OR_RETURN(
-      save_, connection.Prepare("REPLACE INTO compared(patient, record_offset, total)"
-                                " VALUES(?, ?, ?)"));
-  return {};
+  return heads_.Open(connection);
+}
+
+void AlertTask::Discard() {
+  scored_.clear();
+  if (std::exchange(flushing_, false)) heads_.Forget();
+}
+
+void AlertTask::RolledBack() {
+  Discard();
+  heads_.Forget();
 }
 
 Status AlertTask::Raise(Offset offset, int64_t time_ms, const Reading& reading, Level level,
@@ -61,6 +66,7 @@ Status AlertTask::ApplyReport(const journal::RecordView& record, const Readings&
 // By patient and then by offset: each patient's state is read and written once, in the order in
 // which the store keeps it.
 Status AlertTask::Flush() {
+  flushing_ = true;
   std::ranges::sort(scored_, {}, [](const Scored& scored) {
     return std::pair(scored.reading->compared, scored.offset);
   });
@@ -74,36 +80,27 @@ Status AlertTask::Flush() {
     first = last;
   }
   scored_.clear();
+  WEIR_RETURN_IF_ERROR(heads_.Merge());
+  flushing_ = false;
   return {};
-}
-
-Result<std::optional<AlertTask::Previous>> AlertTask::LoadPrevious(HashId patient) {
-  load_->Bind(1, patient);
-  auto row = load_->Step();
-  std::optional<Previous> previous;
-  if (row && *row) previous = Previous{ToOffset(load_->Int(0)), load_->Real(1)};
-  load_->Reset();
-  if (!row) return base::Fail(std::move(row).error());
-  return previous;
 }
 
 Status AlertTask::CompareAll(std::span<const Scored> of_one_patient) {
   const HashId patient = of_one_patient.front().reading->compared;
-  WEIR_ASSIGN_OR_RETURN(std::optional<Previous> previous, LoadPrevious(patient));
+  WEIR_ASSIGN_OR_RETURN(std::optional<PatientHeads::Head> previous, heads_.Load(patient));
   for (const Scored& scored : of_one_patient) {
     const Reading& reading = *scored.reading;
     if (previous && reading.level == Level::kNone) {
       const clinical::Triage rise =
-          clinical::Compare(*reading.definition, previous->total, *reading.total);
+          clinical::Compare(*reading.definition, previous->value, *reading.total);
       if (rise.level != Level::kNone) {
         WEIR_RETURN_IF_ERROR(
             Raise(scored.offset, scored.time_ms, reading, rise.level, rise.reason));
       }
     }
-    previous = Previous{scored.offset, *reading.total};
+    previous = PatientHeads::Head{scored.offset, *reading.total};
   }
-  save_->Bind(1, patient).Bind(2, Number(previous->offset)).Bind(3, previous->total);
-  return save_->Run();
+  return heads_.Save(patient, *previous);
 }
 
 }  // namespace weir::epro

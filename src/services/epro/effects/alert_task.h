@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "alerts/inbox.h"
+#include "services/epro/effects/patient_heads.h"
 #include "services/epro/effects/report_task.h"
 
 namespace weir::epro {
@@ -19,7 +20,10 @@ class AlertTask final : public ReportTask {
 
   base::Status Open(store::Connection& connection) override;
   base::Status Flush() override;
-  void Discard() override { scored_.clear(); }
+  void Discard() override;
+  void RolledBack() override;
+  base::Result<bool> Settle() override { return heads_.Settle(); }
+  bool settled() const override { return heads_.settled(); }
   bool has_express() const override { return true; }
   base::Status ApplyAhead(const tasks::Window& window, size_t index) override;
 
@@ -34,19 +38,14 @@ class AlertTask final : public ReportTask {
     int64_t time_ms;
     const Reading* reading;
   };
-  struct Previous {
-    Offset offset;
-    double total;
-  };
   base::Status Raise(Offset offset, int64_t time_ms, const Reading& reading,
                      clinical::Level level, std::string_view reason);
-  base::Result<std::optional<Previous>> LoadPrevious(HashId patient);
   base::Status CompareAll(std::span<const Scored> of_one_patient);
 
   alerts::Inbox& inbox_;
   store::Connection* connection_ = nullptr;
-  store::Statement* load_ = nullptr;
-  store::Statement* save_ = nullptr;
+  PatientHeads heads_{"compared"};  // of the previous scored reports; the value is the total
+  bool flushing_ = false;
   std::vector<Scored> scored_;
 };
 

@@ -1,6 +1,7 @@
 #include "services/epro/effects/diary_task.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::epro {
 
@@ -9,12 +10,7 @@ using base::Status;
 
 Status Diary::Open(store::Connection& connection) {
   connection_ = &connection;
-  WEIR_ASSIGN_OR_RETURN(
-      patient_.load,
-      connection.Prepare("SELECT last_offset, reports FROM diary_patient WHERE patient = ?"));
-  WEIR_ASSIGN_OR_RETURN(patient_.save,
-                        connection.Prepare("REPLACE INTO diary_patient(patient, last_offset,"
-                                           " reports) VALUES(?, ?, ?)"));
+  WEIR_RETURN_IF_ERROR(patients_.Open(connection));
   WEIR_ASSIGN_OR_RETURN(site_.load,
                         connection.Prepare("SELECT last_offset, reports FROM diary_site"
                                            " WHERE study_id = ? AND site_id = ?"));
@@ -35,23 +31,41 @@ Status Diary::Open(store::Connection& connection) {
   return {};
 }
 
+void Diary::Discard() {
+  pending_.clear();
+  if (std::exchange(flushing_, false)) patients_.Forget();
+}
+
+void Diary::RolledBack() {
+  Discard();
+  patients_.Forget();
+}
+
 Status Diary::ApplyReport(const journal::RecordView& record, const Readings& readings,
                           const Reading& reading, const tasks::Turn& turn) {
   if (reading.conflict) return {};
   WEIR_RETURN_IF_ERROR(texts_.Ensure(readings));
   const Pending pending{record.offset, record.time_ms, &reading, {}};
-  if (turn.replayed) return ApplyReplayed(pending);
+  if (turn.replayed) {
+    flushing_ = true;
+    WEIR_RETURN_IF_ERROR(ApplyReplayed(pending));
+    flushing_ = false;
+    return {};
+  }
   pending_.push_back(pending);
   return {};
 }
 
 Status Diary::Flush() {
   if (pending_.empty()) return {};
+  flushing_ = true;
   WEIR_RETURN_IF_ERROR(LinkPatients());
   WEIR_RETURN_IF_ERROR(LinkSites());
   WEIR_RETURN_IF_ERROR(LinkStudies());
   for (const Pending& pending : pending_) WEIR_RETURN_IF_ERROR(Insert(pending));
   pending_.clear();
+  WEIR_RETURN_IF_ERROR(patients_.Merge());
+  flushing_ = false;
   return {};
 }
 
@@ -217,8 +231,8 @@ Result<Diary::Head> Diary::Load(store::Statement& load) {
 }
 
 Result<Diary::Head> Diary::LoadPatient(HashId patient) {
-  patient_.load->Bind(1, patient);
-  return Load(*patient_.load);
+  WEIR_ASSIGN_OR_RETURN(const auto head, patients_.Load(patient));
+  return head ? Head{head->last, static_cast<int64_t>(head->value)} : Head{};
 }
 Result<Diary::Head> Diary::LoadSite(const SiteKey& site) {
   site_.load->BindText(1, site.first).BindText(2, site.second);
@@ -230,8 +244,7 @@ Result<Diary::Head> Diary::LoadStudy(std::string_view study_id) {
 }
 
 Status Diary::SavePatient(HashId patient, const Head& head) {
-  patient_.save->Bind(1, patient).Bind(2, Number(*head.last)).Bind(3, head.reports);
-  return patient_.save->Run();
+  return patients_.Save(patient, {*head.last, static_cast<double>(head.reports)});
 }
 Status Diary::SaveSite(const SiteKey& site, const Head& head) {
   site_.save->BindText(1, site.first)

@@ -8,9 +8,9 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "services/epro/effects/patient_heads.h"
 #include "services/epro/effects/report_task.h"
 
 namespace weir::epro {
@@ -20,7 +20,10 @@ class Diary final : public ReportTask {
   explicit Diary(SharedTexts& texts) : ReportTask("diary", texts) {}
   base::Status Open(store::Connection& connection) override;
   base::Status Flush() override;
-  void Discard() override { pending_.clear(); }
+  void Discard() override;
+  void RolledBack() override;
+  base::Result<bool> Settle() override { return patients_.Settle(); }
+  bool settled() const override { return patients_.settled(); }
 
  protected:
   base::Status ApplyReport(const journal::RecordView& record, const Readings& readings,
@@ -44,7 +47,7 @@ class Diary final : public ReportTask {
     const Reading* reading;
     Links links;
   };
-  // Statements of one sort of chain: found by one hash, or by one or two texts.
+  // Statements of one sort of chain.
   struct Chain {
     store::Statement* load = nullptr;
     store::Statement* save = nullptr;
@@ -70,7 +73,9 @@ class Diary final : public ReportTask {
   base::Status SaveStudy(std::string_view study_id, const Head& head);
 
   store::Connection* connection_ = nullptr;
-  Chain patient_, site_, study_;
+  PatientHeads patients_{"diary_patient"};  // the value is the number of reports
+  Chain site_, study_;
+  bool flushing_ = false;
   store::Statement* insert_ = nullptr;
   std::vector<Pending> pending_;
 };

@@ -38,7 +38,7 @@ TEST_F(EffectsTest, AReportIsCleansedAssessedCountedAndNoted) {
   EXPECT_EQ(One("SELECT received || ' ' || late || ' ' || scored || bands || scores FROM analytics"),
             R"(1 0 1[["mild",1]][[7,1]])");
   EXPECT_EQ(One("SELECT patient_id || ' ' || report_id FROM diary_report"), "p1 r1");
-  EXPECT_EQ(One("SELECT reports FROM diary_patient"), "1");
+  EXPECT_EQ(One("SELECT value FROM diary_patient_log"), "1.0");
   EXPECT_EQ(One("SELECT total || band FROM research_score"), "7.0mild");
 }
 
@@ -158,7 +158,9 @@ TEST_F(EffectsTest, AReplayedReportStandsInItsPlaceInTheDiary) {
              wire::Encode(wire::ReplayHead{"diary", second, "test"}));
   Apply();
   EXPECT_THAT(Rows(links), ElementsAre("r2 1 1 1", "r3 2 2 2"));
-  for (const char* table : {"diary_patient", "diary_site", "diary_study"}) {
+  Settle();
+  EXPECT_EQ(One("SELECT last_offset || ' ' || value FROM diary_patient"), "3 3.0");
+  for (const char* table : {"diary_site", "diary_study"}) {
     EXPECT_EQ(One(std::string("SELECT last_offset || ' ' || reports FROM ") + table), "3 3");
   }
 }

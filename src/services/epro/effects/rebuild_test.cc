@@ -21,6 +21,7 @@ const std::vector<std::string> kTables = {
     "cleansed ORDER BY 1",    "conflict ORDER BY 1, 2",   "assessed ORDER BY 1",
     "compared ORDER BY 1",    "analytics ORDER BY 1, 2, 3, 4",
     "research ORDER BY 1",    "diary_report ORDER BY 1",  "diary_patient ORDER BY 1",
+    "compared_log",           "diary_patient_log",
     "diary_site ORDER BY 1, 2", "diary_study ORDER BY 1", "alerts ORDER BY 1",
     "alert_deliveries ORDER BY 1, 2, 3",
     "(SELECT report_offset, state FROM alert_events) ORDER BY 1, 2",
@@ -110,6 +111,7 @@ TEST_F(RebuildTest, MakesTheSameRowsAgain) {
                wire::Encode(wire::TaskStateHead{task, false, "test"}));
   }
   Apply();
+  Settle();
   engine_.reset();
   ASSERT_EQ(One("SELECT count(*) FROM quarantine"), "2") << "research, and the rubbish";
 

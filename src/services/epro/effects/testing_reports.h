@@ -119,6 +119,13 @@ class ReportsTest : public ::testing::Test {
     if (engine_ == nullptr) Start();
     ASSERT_TRUE(engine_->WaitApplied(journal_.durable_end(), 20'000));
   }
+  // Waits until nothing is put off any more.
+  void Settle() {
+    while (One("SELECT (SELECT count(*) FROM compared_log) + count(*) FROM diary_patient_log") !=
+           "0") {
+      engine_->WaitApplied(Offset(1ull << 60), 5);
+    }
+  }
   static std::vector<std::string> Rows(store::Database& database, std::string_view sql) {
     auto reader = database.OpenReader();
     EXPECT_TRUE(reader);

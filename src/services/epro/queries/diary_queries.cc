@@ -2,7 +2,7 @@
 #include <map>
 
 #include "base/clock.h"
-#include "services/epro/effects/reading.h"
+#include "services/epro/effects/patient_heads.h"
 #include "services/epro/queries.h"
 #include "services/epro/queries/rows.h"
 
@@ -22,13 +22,10 @@ int64_t FloorDay(int64_t time_ms) {
 
 Result<uint64_t> CountReports(Connection& connection, std::string_view study_id,
                               std::string_view patient_id) {
-  WEIR_ASSIGN_OR_RETURN(
-      Statement * select,
-      connection.Prepare("SELECT reports FROM diary_patient WHERE patient = ?"));
-  select->Bind(1, MakeHashId("patient", {study_id, patient_id}));
-  Cursor cursor(*select);
-  WEIR_ASSIGN_OR_RETURN(const bool row, cursor.Next());
-  return row ? static_cast<uint64_t>(select->Int(0)) : uint64_t{0};
+  WEIR_ASSIGN_OR_RETURN(const auto head,
+                        PatientHeads::Read(connection, "diary_patient",
+                                           MakeHashId("patient", {study_id, patient_id})));
+  return head ? static_cast<uint64_t>(head->value) : uint64_t{0};
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "services/epro/effects/reading.h"
+#include "services/epro/effects/patient_heads.h"
 #include "services/epro/queries.h"
 #include "services/epro/queries/rows.h"
 
@@ -23,7 +23,7 @@ enum class ChainOf { kPatient, kSite, kStudy };
 
 const char* HeadSql(ChainOf chain) {
   switch (chain) {
-    case ChainOf::kPatient: return "SELECT last_offset FROM diary_patient WHERE patient = ?";
+    case ChainOf::kPatient: break;  // PatientHeads
     case ChainOf::kSite:
       return "SELECT last_offset FROM diary_site WHERE study_id = ? AND site_id = ?";
     case ChainOf::kStudy: return "SELECT last_offset FROM diary_study WHERE study_id = ?";
@@ -33,14 +33,17 @@ const char* HeadSql(ChainOf chain) {
 
 Result<std::optional<Offset>> ChainHead(Connection& connection, ChainOf chain,
                                         const ReportFilter& filter) {
+  if (chain == ChainOf::kPatient) {
+    WEIR_ASSIGN_OR_RETURN(
+        const auto head,
+        PatientHeads::Read(connection, "diary_patient",
+                           MakeHashId("patient", {filter.study_id, *filter.patient_id})));
+    return head ? std::optional(head->last) : std::nullopt;
+  }
   WEIR_ASSIGN_OR_RETURN(Statement * select, connection.Prepare(HeadSql(chain)));
   Cursor cursor(*select);
-  if (chain == ChainOf::kPatient) {
-    select->Bind(1, MakeHashId("patient", {filter.study_id, *filter.patient_id}));
-  } else {
-    select->BindText(1, filter.study_id);
-    if (chain == ChainOf::kSite) select->BindText(2, *filter.site_id);
-  }
+  select->BindText(1, filter.study_id);
+  if (chain == ChainOf::kSite) select->BindText(2, *filter.site_id);
   WEIR_ASSIGN_OR_RETURN(const bool row, cursor.Next());
   return row ? OffsetAt(*select, 0) : std::nullopt;
 }
