@@ -205,8 +205,7 @@ TEST_F(JournalTest, StoresEachOfManyConcurrentReportsOnce) {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       CollectingSink sink;
-      uint64_t sent = 0;
-      for (uint64_t i = 0; i < kReports; ++sent) {
+      for (uint64_t i = 0; i < kReports;) {
         auto batch = std::make_unique<Handover>(&sink);
         for (const uint64_t stop = std::min<uint64_t>(kReports, i + 1 + (i + t) % 7); i < stop;
              ++i) {
