@@ -42,7 +42,8 @@ HttpHandler::HttpHandler(const security::TokenStore& tokens, const base::Clock& 
 }
 
 std::string_view HttpHandler::TraceOf(const net::Request& request) {
-  const std::string_view traceparent = request.Find("traceparent");
+  const std::string_view traceparent =
+      parts_.continue_traces ? request.Find("traceparent") : std::string_view();
   const auto given = traceparent.empty() ? std::nullopt : observe::ParseTraceparent(traceparent);
   trace_id_.clear();
   (given ? given->trace : trace_ids_.NextTrace()).AppendHex(trace_id_);

@@ -27,6 +27,7 @@ class HttpHandler final : public net::Handler {
     // Paths that need no token: the page, the description of the interface.
     std::vector<security::Route> open_routes;
     std::function<void()> turn_end;
+    bool continue_traces = true;  // those that callers send; else every request begins its own
   };
 
   HttpHandler(const security::TokenStore& tokens, const base::Clock& clock, Parts parts);

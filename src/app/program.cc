@@ -13,6 +13,7 @@
 #include "alerts/inbox.h"
 #include "alerts/stream.h"
 #include "app/admin.h"
+#include "app/archiver.h"
 #include "app/collectors.h"
 #include "app/commands/load_config.h"
 #include "app/config/load.h"
@@ -112,7 +113,7 @@ class Program {
 
   base::Status StartAdmin() {
     metrics_.Add(observe::CollectProcess);
-    metrics_.Add(observe::BuildInfo(kVersion));
+    metrics_.Add(observe::BuildInfo(kVersion, config_.name));
     admin_helpers_ = std::make_unique<exec::WorkerPool>(
         exec::WorkerPool::Options{.name = "weir-admin", .threads = 2, .queue_max = 16});
     net::ServerOptions options;
@@ -177,6 +178,8 @@ class Program {
     WEIR_ASSIGN_OR_RETURN(engine_, tasks::Engine::Open(EngineOptions(config_), *journal_, *database_,
                                                        *service_, clock_));
     WEIR_RETURN_IF_ERROR(engine_->Start());
+    archiver_ = std::make_unique<Archiver>(
+        config_.journal.archive, Archiver::Parts{*journal_, *engine_, clock_, *log_});
     for (const std::string& task : config_.tasks.paused.names) PauseByConfiguration(task);
     return {};
   }
@@ -196,7 +199,6 @@ class Program {
     helpers_ = std::make_unique<exec::WorkerPool>(exec::WorkerPool::Options{
         .name = "weir-help", .threads = config_.tasks.max_workers});
     audit_ = std::make_unique<security::AuditTrail>(*journal_, clock_);
-    metrics_.Add([this](observe::Sample& sample) { Collect(sample); });
     net::ServerOptions options;
     options.host = config_.host;
     options.port = config_.port;
@@ -206,6 +208,7 @@ class Program {
                           net::Server::Start(options, [this](net::Loop& loop) {
                             return MakeHandler(loop);
                           }));
+    metrics_.Add([this](observe::Sample& sample) { Collect(sample); });
     return {};
   }
 
@@ -225,6 +228,7 @@ class Program {
     add(epro::TaskRoutes(reports));
     add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_}));
     parts.open_routes = PageRoutes();
+    parts.continue_traces = config_.middlewares.trace;
     parts.turn_end = [&of_loop] { of_loop.OnTurnEnd(); };
     const std::lock_guard lock(intakes_mutex_);
     intakes_.push_back(std::move(intake));
@@ -233,7 +237,7 @@ class Program {
 
   void Collect(observe::Sample& sample) {
     CollectJournal(journal_->stats(), sample);
-    CollectServer(server_->stats(), sample);
+    if (config_.middlewares.prometheus) CollectServer(server_->stats(), sample);
     CollectTasks(engine_->status(), engine_->stats(), sample);
     CollectAlerts(delivery_->stats(), stream_->stats(), sample);
     const std::lock_guard lock(intakes_mutex_);
@@ -275,6 +279,7 @@ class Program {
         log_->Info("serve.stopping", "the server stops", {observe::Signal(signal)});
         return kDone;
       }
+      archiver_->Tick();
       if (auto changed = tokens_->ReloadIfChanged(); !changed) {
         log_->Error("tokens.unreadable", "the tokens could not be read; those of before are in force",
                     {observe::Because(changed.error())});
@@ -324,6 +329,9 @@ class Program {
   // The order of docs/architecture.md; each step only if its part was started.
   void Stop() {
     readiness_.SetNotReady("stopping");
+    metrics_.Clear();  // what it looks at goes before the administration server
+    metrics_.Add(observe::CollectProcess);
+    if (archiver_) archiver_->Stop();
     if (stream_) stream_->Close();
     if (server_) server_->Stop(config_.shutdown.drain_ms);
     if (helpers_) helpers_->Stop(config_.shutdown.drain_ms);
@@ -374,6 +382,7 @@ class Program {
   std::unique_ptr<alerts::DeliveryEngine> delivery_;
   std::unique_ptr<tasks::Service> service_;
   std::unique_ptr<tasks::Engine> engine_;
+  std::unique_ptr<Archiver> archiver_;
   std::unique_ptr<exec::WorkerPool> helpers_;
   std::unique_ptr<security::AuditTrail> audit_;
   std::mutex intakes_mutex_;

@@ -1,8 +1,10 @@
 #include "app/wiring.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "io/file_system.h"
 #include "services/epro/schema.h"
@@ -97,7 +99,10 @@ epro::IntakeOptions IntakeOptions(const config::Config& config) {
   epro::IntakeOptions options;
   options.limits.id_bytes_max = config.http.id_bytes_max;
   options.limits.depth_max = config.http.json_depth_max;
-  options.waiting_max = config.shedder.max_queueing;
+  const unsigned loops =
+      config.http.loops > 0 ? config.http.loops : std::max(1u, std::thread::hardware_concurrency());
+  options.waiting_max = std::max<size_t>(
+      1, std::min(config.shedder.max_queueing, config.shedder.max_concurrency) / loops);
   options.deadline_ms = config.http.request_timeout_ms;
   options.deadline_ms_max = config.http.request_timeout_max_ms;
   options.line_bytes_max = config.http.batch_line_bytes_max;

@@ -68,6 +68,11 @@ void Metrics::Add(Collector collector) {
   state_->collectors.push_back(std::move(collector));
 }
 
+void Metrics::Clear() {
+  const std::lock_guard lock(state_->mutex);
+  state_->collectors.clear();
+}
+
 std::string Metrics::Scrape() const {
   Collecting sample;
   {
@@ -79,9 +84,10 @@ std::string Metrics::Scrape() const {
   return std::move(out).str();
 }
 
-Metrics::Collector BuildInfo(std::string version) {
-  return [version = std::move(version)](Sample& sample) {
-    sample.Gauge("weir_build_info", "The program's version; always 1.", 1, {{"version", version}});
+Metrics::Collector BuildInfo(std::string version, std::string name) {
+  return [version = std::move(version), name = std::move(name)](Sample& sample) {
+    sample.Gauge("weir_build_info", "The program's version, and this instance's name; always 1.", 1,
+                 {{"version", version}, {"name", name}});
   };
 }
 

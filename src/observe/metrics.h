@@ -49,6 +49,8 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   void Add(Collector collector);
+  // Forgets all collectors, and waits for a scrape that runs them: what they look at may go then.
+  void Clear();
 
   static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
   std::string Scrape() const;
@@ -60,7 +62,7 @@ class Metrics {
 
 // weir_process_*: memory, CPU, descriptors, threads, uptime, and what the allocator holds.
 void CollectProcess(Sample& sample);
-// weir_build_info{version}.
-Metrics::Collector BuildInfo(std::string version);
+// weir_build_info{version,name}.
+Metrics::Collector BuildInfo(std::string version, std::string name);
 
 }  // namespace weir::observe

@@ -42,6 +42,13 @@ TEST(Metrics, MergeFamiliesOfSeveralCollectors) {
   EXPECT_THAT(text, HasSubstr("weir_task_lag{task=\"alert\"} 1\n"));
 }
 
+TEST(Metrics, LookAtNothingAnyMoreOnceTheyAreCleared) {
+  Metrics metrics;
+  metrics.Add([](Sample& sample) { sample.Gauge("weir_lag", "Lag.", 1); });
+  metrics.Clear();
+  EXPECT_EQ(metrics.Scrape(), "");
+}
+
 TEST(Histogram, IsCumulativeInSeconds) {
   Histogram histogram;
   histogram.Observe(50'000);  // on a bound: belongs below it
@@ -96,9 +103,9 @@ TEST(PerThread, LosesNothingWhileItIsRead) {
 TEST(Process, TellsMemoryDescriptorsAndThreads) {
   Metrics metrics;
   metrics.Add(CollectProcess);
-  metrics.Add(BuildInfo("1.2.3"));
+  metrics.Add(BuildInfo("1.2.3", "ward-7"));
   const std::string text = metrics.Scrape();
-  EXPECT_THAT(text, HasSubstr("weir_build_info{version=\"1.2.3\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("weir_build_info{version=\"1.2.3\",name=\"ward-7\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("weir_process_open_fds "));
   EXPECT_THAT(text, Not(HasSubstr("weir_process_resident_memory_bytes 0\n")));
   EXPECT_THAT(text, Not(HasSubstr("weir_process_threads 0\n")));

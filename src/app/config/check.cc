@@ -57,8 +57,6 @@ std::vector<std::string> CheckWhole(const Config& config) {
           "Tasks.RetryFirst", "Tasks.RetryMax");
   ordered(config.http.request_timeout_ms <= config.http.request_timeout_max_ms,
           "Http.RequestTimeout", "Http.RequestTimeoutMax");
-  ordered(config.shedder.max_queueing <= config.shedder.max_concurrency, "Shedder.MaxQueueing",
-          "Shedder.MaxConcurrency");
   ordered(config.http.batch_line_bytes_max <= config.journal.options.batch_bytes_max,
           "Http.BatchLineBytesMax", "Journal.BatchBytesMax");
   ordered(config.http.limits.body_bytes_max <= config.journal.options.batch_bytes_max,

@@ -45,9 +45,8 @@ struct Http {
 };
 
 struct JournalArchive {
-  std::string directory;           // empty: everything stays where it is
-  int after_days = 0;              // age of a sealed and fully applied segment before it moves
-  bool remove_after_move = false;  // the archive keeps the manifest alone
+  std::string directory;  // empty: everything stays where it is
+  int after_days = 0;     // age of a sealed and fully applied segment before it moves
 };
 
 struct Journal {
@@ -97,10 +96,9 @@ struct Alerts {
 };
 
 struct Schedule {
-  int every_days = 0;      // 0: none
-  std::string start;       // date, UTC; empty: the patient's first report
-  int days = 0;            // length; 0: without end
-  std::string instrument;  // empty: any report counts
+  int every_days = 0;  // 0: none
+  std::string start;   // date, UTC; empty: the patient's first report
+  int days = 0;        // length; 0: without end
 };
 
 struct Study {
@@ -118,8 +116,6 @@ struct Log {
 
 struct Shutdown {
   int drain_ms = 10'000;  // answers in progress
-  int tasks_ms = 10'000;  // the batch that workers hold
-  int store_ms = 5'000;
 };
 
 struct Admin {

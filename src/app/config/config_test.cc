@@ -46,7 +46,7 @@ Alerts:
     - Targets: lead
 Studies:
   s-1:
-    Schedule: {EveryDays: 7, Start: 2026-11-24, Instrument: phq9}
+    Schedule: {EveryDays: 7, Start: 2026-11-24}
 Log:
   PerSecond: 0.5
 )";
@@ -130,7 +130,9 @@ TEST(Config, TakesGoZerosSpellings) {
   EXPECT_EQ(loaded.config.http.request_timeout_ms, 3000);
   EXPECT_FALSE(loaded.config.middlewares.shedder);
   EXPECT_FALSE(loaded.config.middlewares.trace);
-  EXPECT_EQ(FromYaml("Rest: {Name: a, Port: 7, MaxConns: 40001}").config.port, 7);
+  EXPECT_THAT(loaded.warnings,
+              Contains("weir.yaml:1: 'CpuThreshold' has no effect in this version"));
+  EXPECT_EQ(FromYaml("Rest: {Name: a, Port: 7, MaxConns: 10000}").config.port, 7);
 }
 
 TEST(Config, RefusesTheSameKeyUnderTwoNames) {

@@ -19,7 +19,8 @@ constexpr size_t kListMax = 10'000;
 constexpr std::string_view kVariablePrefix = "WEIR_";
 // Of the same project, and no keys: what builds, tests and `weir surge` look at.
 constexpr std::string_view kTestVariablePrefix = "WEIR_TEST_";
-constexpr std::string_view kOtherVariables[] = {"WEIR_TRUTH", "WEIR_JOBS", "WEIR_TALLY", "WEIR_TOKEN"};
+constexpr std::string_view kOtherVariables[] = {"WEIR_TRUTH", "WEIR_JOBS", "WEIR_TALLY",
+                                                "WEIR_TOKEN"};
 
 struct Spelling {
   const Key* key;
@@ -174,6 +175,10 @@ class Loader {
       return;
     }
     const auto wrong = Assign(key, key.field(loaded_.config, captures), node);
+    if (!wrong && !key.effective) {
+      loaded_.warnings.push_back(Place(line) + ": '" + Join(path) +
+                                 "' has no effect in this version");
+    }
     if (wrong) Error(Place(line), "'" + Join(path) + "': " + *wrong);
   }
 

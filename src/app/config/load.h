@@ -26,7 +26,7 @@ struct Sources {
 struct Loaded {
   Config config;
   std::vector<std::string> errors;    // "weir.yaml:3: unknown key 'Prot': did you mean 'Port'?"
-  std::vector<std::string> warnings;  // unknown WEIR_ variables
+  std::vector<std::string> warnings;  // unknown WEIR_ variables, keys without effect
   bool ok() const { return errors.empty(); }
 };
 

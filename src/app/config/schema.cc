@@ -39,29 +39,34 @@ void AddRest(Table& t) {
   t.Add("Rest.Middlewares.Trace", Type::kBool, "Continue a caller's trace (W3C traceparent).",
         [](Config& c) { return &c.middlewares.trace; })
       .Also({"Middlewares.Trace"});
-  t.Add("Rest.Middlewares.Prometheus", Type::kBool, "Count and time requests by route.",
+  t.Add("Rest.Middlewares.Prometheus", Type::kBool,
+        "Count connections and requests in the metrics.",
         [](Config& c) { return &c.middlewares.prometheus; })
       .Also({"Middlewares.Prometheus"});
   t.Add("Rest.Middlewares.Breaker", Type::kBool,
-        "Stop asking a partner that keeps failing, for a while.",
+        "Taken for go-zero's sake: targets that fail are left alone for a while, always.",
         [](Config& c) { return &c.middlewares.breaker; })
+      .WithoutEffect()
       .Also({"Middlewares.Breaker"});
-  t.Add("Rest.Middlewares.Shedder", Type::kBool, "Refuse requests under overload, early, with 503.",
+  t.Add("Rest.Middlewares.Shedder", Type::kBool,
+        "Taken for go-zero's sake: Shedder.MaxQueueing bounds what waits, always.",
         [](Config& c) { return &c.middlewares.shedder; })
+      .WithoutEffect()
       .Also({"Rest.Middlewares.Shedding", "Middlewares.Shedding", "Middlewares.Shedder"});
   t.Add(
        "Shedder.CpuThreshold", Type::kInteger,
        "CPU use, in thousandths of all cores, above which requests are shed. 0: CPU sheds nothing.",
        [](Config& c) { return &c.shedder.cpu_threshold; })
+      .WithoutEffect()
       .Between(0, 1000)
       .Also({"CpuThreshold", "Rest.CpuThreshold"});
   t.Add("Shedder.MaxConcurrency", Type::kInteger,
-        "Requests parsed and not yet answered; more get 503 with Retry-After.",
+        "Reports taken and not yet answered, of all loops; more get 503 with Retry-After.",
         [](Config& c) { return &c.shedder.max_concurrency; })
       .Between(1, kMillion)
       .Also({"MaxConns", "Rest.MaxConns"});
   t.Add("Shedder.MaxQueueing", Type::kInteger,
-        "Of these, requests that wait for the disk; more get 503 with Retry-After.",
+        "The same for those that wait for the disk; the smaller of the two holds.",
         [](Config& c) { return &c.shedder.max_queueing; })
       .Between(1, kMillion);
 }
@@ -181,10 +186,6 @@ void AddJournal(Table& t) {
   t.Add("Journal.Archive.AfterDays", Type::kInteger, "Age in days from which a segment is moved.",
         [](Config& c) { return &c.journal.archive.after_days; })
       .Between(0, 36'500);
-  t.Add("Journal.Archive.RemoveAfterMove", Type::kBool,
-        "Keep of a moved segment only its entry in the manifest. A rebuild across it is then "
-        "impossible.",
-        [](Config& c) { return &c.journal.archive.remove_after_move; });
 }
 
 void AddStoreAndTasks(Table& t) {
@@ -266,16 +267,9 @@ void AddLogAndShutdown(Table& t) {
   t.Add("Log.PerSecond", Type::kReal, "Lines of one event per second in the long run.",
         [](Config& c) { return &c.log.per_second; })
       .Between(0.001, kMillion);
-  t.Add("Shutdown.Drain", Type::kDuration, "How long answers in progress may take at the end.",
+  t.Add("Shutdown.Drain", Type::kDuration,
+        "How long answers in progress may take when the server stops.",
         [](Config& c) { return &c.shutdown.drain_ms; })
-      .Between(0, 3'600'000)
-      .Reloadable();
-  t.Add("Shutdown.Tasks", Type::kDuration, "How long the batch that workers hold may take.",
-        [](Config& c) { return &c.shutdown.tasks_ms; })
-      .Between(0, 3'600'000)
-      .Reloadable();
-  t.Add("Shutdown.Store", Type::kDuration, "How long the store may take to close.",
-        [](Config& c) { return &c.shutdown.store_ms; })
       .Between(0, 3'600'000)
       .Reloadable();
 }

@@ -91,10 +91,6 @@ void AddStudies(Table& t) {
        "Studies.<id>.Schedule.Days", Type::kInteger, "Length in days. 0: without end.",
        [](Config& c, const std::string& id) { return &c.studies[id].schedule.days; }, studies)
       .Between(0, 36'500);
-  t.AddEach(
-      "Studies.<id>.Schedule.Instrument", Type::kText,
-      "Instrument that counts. Empty: any report does.",
-      [](Config& c, const std::string& id) { return &c.studies[id].schedule.instrument; }, studies);
 }
 
 }  // namespace weir::config

@@ -1,0 +1,163 @@
+"""What an operator sees and does: metrics, profiles, reload, archive, tokens."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from weir_server import PROGRAM, ROOT, Server, phq9, wait_for
+
+
+def submit_many(server, count, prefix="r"):
+    lines = "\n".join(json.dumps(phq9(f"{prefix}{i}", f"p{i}", [0] * 9)) for i in range(count))
+    answer = server.request("POST", "/api/v1/reports:batch", body=lines.encode(),
+                            headers={"Content-Type": "application/x-ndjson"})
+    assert answer.status == 200, answer.status
+    assert answer.body.count(b'"status":202') == count, answer.body[:500]
+
+
+class Metrics(unittest.TestCase):
+    def test_what_is_scraped_is_what_the_document_explains(self):
+        with open(os.path.join(ROOT, "docs", "operations.md"), encoding="utf-8") as file:
+            explained = set(re.findall(r"`(weir_[a-z_]+)", file.read()))
+        with Server() as server:
+            submit_many(server, 10)
+            server.wait_applied()
+            text = server.admin("/metrics").body.decode()
+        scraped = set(re.findall(r"^# TYPE (weir_[a-z_]+) ", text, re.M))
+        self.assertGreater(len(scraped), 40)
+        self.assertFalse(scraped - explained)
+        self.assertIn('weir_reports_total{outcome="stored"} 10\n', text)
+        self.assertGreater(float(re.search(r"weir_journal_sync_seconds_count (\d+)", text)[1]), 0)
+
+    def test_it_is_scraped_while_the_server_starts_and_stops(self):
+        with Server() as server:
+            submit_many(server, 10)
+            server.process.send_signal(signal.SIGTERM)
+            try:
+                while True:
+                    server.admin("/metrics")
+            except OSError:
+                pass  # the administration server has gone, as the last
+            self.assertEqual(server.wait(), 0)
+
+
+@unittest.skipUnless(shutil.which("go"), "Go is not installed: there is no `go tool pprof`")
+class Profiles(unittest.TestCase):
+    def top(self, server, path):
+        url = f"http://127.0.0.1:{server.admin_port}/debug/pprof/{path}"
+        with tempfile.TemporaryDirectory() as folder:
+            run = subprocess.run(
+                ["go", "tool", "pprof", "-symbolize=remote", "-nodecount=500", "-top", url],
+                capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+                env={**os.environ, "PPROF_TMPDIR": folder})
+        return run.stdout + run.stderr
+
+    def test_functions_have_their_names(self):
+        with Server() as server:
+            if server.admin("/debug/pprof/heap").status == 501:
+                self.skipTest("a build with a sanitizer takes no profile")
+            for i in range(20):
+                submit_many(server, 1000, f"a{i}-")
+            self.assertIn("weir::", self.top(server, "heap"))
+            # 2 s, in which the tasks work off what was submitted and the reports go on.
+            worker = subprocess.Popen(
+                [PROGRAM, "surge", "--url", f"http://127.0.0.1:{server.port}", "--patients",
+                 "20000", "--over", "3s"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+            try:
+                profile = self.top(server, "profile?seconds=2")
+            finally:
+                worker.kill()
+                worker.wait()
+            self.assertIn("weir::", profile)
+
+
+class Reload(unittest.TestCase):
+    def test_sighup_takes_what_it_can_and_says_what_it_cannot(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file, Server() as server:
+            def write(text):
+                file.seek(0)
+                file.truncate()
+                file.write(text)
+                file.flush()
+
+            server.kill()
+            write("Log: {Level: info}\nStore: {Readers: 2}\n")
+            server.arguments_before = server.arguments
+            server.arguments = lambda: [*server.arguments_before(), "--config", file.name]
+            server.start()
+
+            write("Log: {Level: debug}\nStore: {Readers: 3}\n")
+            server.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: '"event":"config.reload_done"' in server.text(), 10, "reloaded")
+            self.assertRegex(server.text(), r'"event":"config.reloaded".*"key":"Log.Level"')
+            self.assertRegex(server.text(), r'"event":"config.needs_restart".*"key":"Store.Readers"')
+
+            write("Log: {Level: loud}\n")
+            server.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: '"event":"config.reload_refused"' in server.text(), 10, "refused")
+            self.assertEqual(server.submit(phq9("r", "p", [0] * 9)).status, 202)
+
+
+class Archive(unittest.TestCase):
+    def test_old_segments_move_and_what_they_hold_stays_known(self):
+        with tempfile.TemporaryDirectory() as archive:
+            sets = [f"Journal.Archive.Directory={archive}", "Journal.SegmentBytes=64KiB",
+                    "Journal.RecentKeysMax=1024"]  # what memory alone knows stays
+            with Server(sets=sets[1:]) as server:
+                submit_many(server, 5000)
+                server.wait_applied()
+                self.assertEqual(server.terminate(), 0)
+                server.sets = sets
+                server.start()
+                wait_for(lambda: '"event":"journal.archived"' in server.text(), 30, "archived")
+                self.assertIn("archive.manifest", os.listdir(archive))
+                self.assertGreater(len(os.listdir(archive)), 1)
+                repeat = server.submit(phq9("r0", "p0", [0] * 9))
+                self.assertIn(repeat.status, (200, 409), "known, although its segment has gone")
+                # And all of it again after a start without the archived segments.
+                self.assertEqual(server.terminate(), 0)
+                server.start()
+                self.assertIn(server.submit(phq9("r1", "p1", [0] * 9)).status, (200, 409))
+
+
+class Tokens(unittest.TestCase):
+    def run_weir(self, server, *arguments):
+        return subprocess.run([PROGRAM, *arguments, "--set", f"DataDir={server.data_dir}"],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=ROOT)
+
+    def status(self, server, secret=None):
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        return server.submit(phq9("r", "p", [0] * 9), headers=headers).status
+
+    def test_a_token_closes_the_server_opens_it_to_its_holder_and_is_revoked(self):
+        with Server() as server:
+            self.assertEqual(self.status(server), 202)
+            secret = self.run_weir(server, "tokens", "add", "app").stdout.strip()
+            self.assertTrue(secret.startswith("weir_"))
+            wait_for(lambda: self.status(server) == 401, 10, "closed")
+            self.assertEqual(self.status(server, secret), 200)
+            self.assertEqual(server.get("/api/v1/tasks", headers={
+                "Authorization": f"Bearer {secret}"}).status, 403)
+            self.assertNotIn(secret, self.run_weir(server, "tokens", "list").stdout)
+            self.assertEqual(self.run_weir(server, "tokens", "revoke", "app").returncode, 0)
+            wait_for(lambda: self.status(server, secret) == 401, 10, "revoked")
+            self.assertNotIn(secret, server.text())
+
+    def test_off_loopback_it_does_not_start_open(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run = subprocess.run([PROGRAM, "serve", "--set", f"DataDir={folder}", "--set",
+                                  "Host=0.0.0.0", "--set", "Port=0", "--set", "Admin.Port=0"],
+                                 capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                                 cwd=ROOT, timeout=30)
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("InsecureAllowPublic", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
