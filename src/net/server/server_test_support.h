@@ -1,0 +1,316 @@
+// For the server's tests: a handler made of functions, a client that speaks bytes, and a loop
+// without sockets in which time stands still.
+#pragma once
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "net/http.h"
+#include "net/server.h"
+#include "net/server/event_loop.h"
+#include "testing/disk/virtual_clock.h"
+#include "testing/net/scripted_transport.h"
+
+namespace weir::net {
+
+// Long enough for a loaded machine; a test that passes never waits for it.
+inline constexpr int kPatienceMs = 30'000;
+
+struct FunctionHandler final : Handler {
+  std::function<Decision(Loop&, const Request&)> on_headers;
+  std::function<void(Loop&, const Request&)> on_request;
+  std::function<void(Loop&)> on_turn_end;
+
+  Decision OnHeaders(Loop& loop, const Request& request) override {
+    return on_headers ? on_headers(loop, request) : Decision{};
+  }
+  void OnRequest(Loop& loop, const Request& request) override {
+    if (on_request) return on_request(loop, request);
+    // Says back what it was told.
+    std::string body(Name(request.method));
+    body.append(" ").append(request.path).append("?").append(request.query).append(" ");
+    body.append(request.body);
+    loop.Respond(request.ticket, {.content_type = "text/plain", .body = body});
+  }
+  void OnTurnEnd(Loop& loop) override {
+    if (on_turn_end) on_turn_end(loop);
+  }
+  std::string Problem(int status, std::string_view detail) override {
+    return "{\"status\":" + std::to_string(status) + ",\"detail\":\"" + std::string(detail) + "\"}";
+  }
+};
+
+using Configure = std::function<void(FunctionHandler&, Loop&)>;
+
+inline std::unique_ptr<Server> StartServer(ServerOptions options, Configure configure = {}) {
+  options.port = 0;
+  if (options.loops == 0) options.loops = 1;
+  auto server = Server::Start(options, [&](Loop& loop) {
+    auto handler = std::make_unique<FunctionHandler>();
+    if (configure) configure(*handler, loop);
+    return handler;
+  });
+  EXPECT_TRUE(server.has_value()) << server.error().message;
+  return std::move(*server);
+}
+
+// A value that another thread sets and a test waits for.
+template <class T>
+class Awaited {
+ public:
+  void Set(T value) {
+    const std::lock_guard lock(mutex_);
+    value_ = std::move(value);
+    changed_.notify_all();
+  }
+  template <class Change>
+  void Update(Change change) {
+    const std::lock_guard lock(mutex_);
+    change(value_);
+    changed_.notify_all();
+  }
+  T Get() {
+    const std::lock_guard lock(mutex_);
+    return value_;
+  }
+  template <class Condition>
+  bool WaitFor(Condition condition) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::milliseconds(kPatienceMs),
+                             [&] { return condition(value_); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  T value_{};
+};
+
+struct Answer {
+  int status = 0;  // 0: the connection ended before an answer
+  std::map<std::string, std::string> headers;
+  std::string body;
+  bool broken = false;  // it ended within the answer
+};
+
+// One connection to 127.0.0.1. Everything waits at most kPatienceMs.
+class Client {
+ public:
+  explicit Client(uint16_t port, int receive_buffer_bytes = 0)
+      : descriptor_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (receive_buffer_bytes > 0) {
+      setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
+                 sizeof receive_buffer_bytes);
+    }
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected_ = connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    const int on = 1;
+    setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  ~Client() { Close(); }
+  Client(Client&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)),
+        connected_(other.connected_),
+        received_(std::move(other.received_)) {}
+  Client(const Client&) = delete;
+
+  bool connected() const { return connected_; }
+  int descriptor() const { return descriptor_; }
+
+  // False: the server does not take it any more.
+  bool Send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0) return false;
+      bytes.remove_prefix(static_cast<size_t>(sent));
+    }
+    return true;
+  }
+  // `piece` again and again, until the connection takes no more for `quiet_ms`. The bytes sent.
+  size_t SendUntilStuck(std::string_view piece, size_t bytes_max, int quiet_ms) {
+    size_t total = 0;
+    while (total < bytes_max && Ready(POLLOUT, quiet_ms)) {
+      const std::string_view rest = piece.substr(total % piece.size());
+      const ssize_t sent = send(descriptor_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent < 0 && errno != EAGAIN) break;
+      if (sent > 0) total += static_cast<size_t>(sent);
+    }
+    return total;
+  }
+  void Finish() { shutdown(descriptor_, SHUT_WR); }
+  void Close() {
+    if (descriptor_ >= 0) close(std::exchange(descriptor_, -1));
+  }
+
+  // The next answer. `to_head`: to a HEAD request, which has no body.
+  Answer Read(bool to_head = false) {
+    Answer answer;
+    size_t end;
+    while ((end = received_.find("\r\n\r\n")) == std::string::npos) {
+      if (!Receive()) return answer;
+    }
+    const std::string head = received_.substr(0, end + 2);
+    received_.erase(0, end + 4);
+    answer.status = std::atoi(head.substr(9, 3).c_str());
+    for (size_t at = head.find("\r\n") + 2; at < head.size();) {
+      const size_t line_end = head.find("\r\n", at);
+      const std::string line = head.substr(at, line_end - at);
+      const size_t colon = line.find(": ");
+      answer.headers[line.substr(0, colon)] = line.substr(colon + 2);
+      at = line_end + 2;
+    }
+    if (answer.status / 100 == 1 || answer.status == 204 || to_head) return answer;
+    if (answer.headers.contains("Content-Length")) {
+      answer.broken = !Take(std::stoul(answer.headers["Content-Length"]), &answer.body);
+    } else if (answer.headers.contains("Transfer-Encoding")) {
+      answer.broken = !TakeChunks(&answer.body);
+    } else {
+      while (Receive()) {
+      }
+      answer.broken = reset_;
+      answer.body = std::exchange(received_, {});
+    }
+    return answer;
+  }
+  Answer Ask(std::string_view request) {
+    Send(request);
+    return Read();
+  }
+  // Waits for the end of the connection, and for nothing before it.
+  bool AtEnd() { return received_.empty() && !Receive() && ended_; }
+  bool reset() const { return reset_; }
+  bool Silent(int ms) { return received_.empty() && !Ready(POLLIN, ms); }
+  const std::string& received() const { return received_; }
+
+  // False: the end, or nothing came in time.
+  bool Receive() {
+    if (!Ready(POLLIN, kPatienceMs)) return false;
+    char buffer[64 << 10];
+    const ssize_t size = recv(descriptor_, buffer, sizeof buffer, 0);
+    if (size > 0) {
+      received_.append(buffer, static_cast<size_t>(size));
+      return true;
+    }
+    ended_ = true;
+    reset_ = size < 0;
+    return false;
+  }
+
+ private:
+  bool Ready(short what, int ms) {
+    pollfd watched{descriptor_, what, 0};
+    return poll(&watched, 1, ms) > 0;
+  }
+  bool Take(size_t size, std::string* to) {
+    while (received_.size() < size) {
+      if (!Receive()) return false;
+    }
+    to->append(received_, 0, size);
+    received_.erase(0, size);
+    return true;
+  }
+  bool TakeChunks(std::string* to) {
+    while (true) {
+      size_t line;
+      while ((line = received_.find("\r\n")) == std::string::npos) {
+        if (!Receive()) return false;
+      }
+      const size_t size = std::stoul(received_.substr(0, line), nullptr, 16);
+      received_.erase(0, line + 2);
+      std::string end_of_line;
+      if (!Take(size, to) || !Take(2, &end_of_line)) return false;
+      if (size == 0) return true;
+    }
+  }
+
+  int descriptor_;
+  bool connected_ = false;
+  bool ended_ = false;
+  bool reset_ = false;
+  std::string received_;
+};
+
+inline std::string Get(std::string_view path) {
+  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+}
+inline std::string Post(std::string_view path, std::string_view body, std::string_view headers = {}) {
+  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n" + std::string(headers) +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
+// A loop whose sockets and time are the test's.
+class LoopHarness {
+ public:
+  explicit LoopHarness(const Limits& limits = {}, const Configure& configure = {}) {
+    auto transport = std::make_unique<testing::ScriptedTransport>();
+    transport_ = transport.get();
+    loop_ = std::make_unique<EventLoop>(
+        EventLoop::Options{.limits = limits, .body_memory_max = limits.body_memory_bytes_max},
+        std::move(transport), clock_);
+    auto handler = std::make_unique<FunctionHandler>();
+    handler_ = handler.get();
+    if (configure) configure(*handler, *loop_);
+    loop_->SetHandler(std::move(handler));
+    loop_->SetAcceptor([](EventLoop& here, int descriptor, std::string peer) {
+      here.load().fetch_add(1);
+      here.PlaceConnection(descriptor, std::move(peer));
+    });
+  }
+  ~LoopHarness() { loop_->CloseAll(); }
+
+  ConnectionId Connect() {
+    transport_->Connect();
+    Turn();
+    return connections_++;
+  }
+  // Until nothing is left that could be done without waiting.
+  void Turn() {
+    do {
+      loop_->Turn(0);
+    } while (!transport_->idle() || loop_->busy());
+  }
+  void Receive(ConnectionId id, std::string_view bytes) {
+    transport_->Deliver(id, bytes);
+    Turn();
+  }
+  void PassMs(int64_t ms) {
+    clock_.AdvanceMs(ms);
+    Turn();
+  }
+  // What was sent since the last call.
+  std::string Sent(ConnectionId id) { return std::exchange(transport_->at(id).sent, {}); }
+  bool closed(ConnectionId id) { return transport_->at(id).closed; }
+
+  testing::ScriptedTransport& transport() { return *transport_; }
+  EventLoop& loop() { return *loop_; }
+  FunctionHandler& handler() { return *handler_; }
+  testing::VirtualClock& clock() { return clock_; }
+
+ private:
+  testing::VirtualClock clock_;
+  testing::ScriptedTransport* transport_;
+  FunctionHandler* handler_;
+  std::unique_ptr<EventLoop> loop_;
+  ConnectionId connections_ = 0;
+};
+
+}  // namespace weir::net

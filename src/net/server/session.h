@@ -1,0 +1,133 @@
+// A connection's protocol, between the transport's bytes and the handler's requests. HTTP/1.1 is
+// one (http1_session.h); HTTP/2 would be another beside it.
+//
+// SessionHost is what the sessions of one loop share. Nothing here calls back into a session from
+// within a session's own call: what must follow is deferred to the end of the turn, so that a
+// handler may do anything anywhere.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "net/http.h"
+#include "net/server.h"
+#include "net/server/body_decoder.h"
+#include "net/server/counters.h"
+#include "net/server/deadline_wheel.h"
+#include "net/server/request_head.h"
+#include "net/server/response_head.h"
+#include "net/server/transport.h"
+
+namespace weir::net {
+
+class StreamedAnswer;
+
+class Session : public DeadlineWheel::Entry {
+ public:
+  explicit Session(ConnectionId id) : id_(id) {}
+  virtual ~Session() = default;
+
+  ConnectionId id() const { return id_; }
+  bool closing() const { return closing_; }  // SessionHost::Close was called
+
+  // From the transport.
+  virtual void OnReceived(std::string_view bytes) = 0;
+  virtual void OnPeerFinished() = 0;
+  virtual void OnWritable() = 0;
+
+  // From the handler; `sequence` is the ticket's.
+  virtual void Respond(uint64_t sequence, const Response& response) = 0;
+  virtual BodyWriter* RespondStreaming(uint64_t sequence, const Response& head) = 0;
+  virtual void ResumeBody(uint64_t sequence) = 0;
+  virtual bool alive(uint64_t sequence) const = 0;
+
+  // From the loop: what was deferred, a deadline, the server's stop.
+  virtual void Advance() = 0;
+  virtual void OnDeadline() = 0;
+  virtual void Drain() = 0;
+  // Gives up everything that others still wait for: see SessionHost::Abandon. Called once, last.
+  virtual void Abandon() = 0;
+  virtual uint64_t next_sequence() const = 0;  // the first that this session has not used
+
+ private:
+  friend class SessionHost;
+  const ConnectionId id_;
+  bool deferred_ = false;
+  bool closing_ = false;
+};
+
+class SessionHost {
+ public:
+  SessionHost(Loop& loop, Handler& handler, Transport& transport, const Limits& limits,
+              size_t body_memory_max, std::string_view server_name, int64_t now_ns);
+
+  Loop& loop;
+  Handler& handler;
+  Transport& transport;
+  const Limits limits;
+  Counters counters;
+
+  // Of this turn.
+  int64_t now_ns;
+  int64_t wall_ms = 0;
+  bool handler_ran = false;
+  std::string_view common_headers() { return common_headers_.At(wall_ms); }
+
+  // Scratch of whoever is reading a request; only one is at a time.
+  RequestHead head;
+  BodyDecoder decoder;
+  std::string decoded;
+
+  // Partial requests held, in bytes. False: over the loop's share; nothing was added.
+  bool ReserveMemory(ptrdiff_t bytes);
+  size_t memory_held() const { return memory_held_; }
+
+  // Empty strings with memory, for answers under way.
+  std::string TakeBuffer();
+  void GiveBuffer(std::string&& buffer);
+
+  // Advance() will be called before the loop waits again.
+  void Defer(Session& session);
+  // The connection is closed at the end of the turn; `reset`: see Transport::Close.
+  void Close(Session& session, bool reset);
+  void SetDeadline(Session& session, int64_t deadline_ns) { wheel.Set(session, deadline_ns); }
+
+  // Told at the end of the turn, in this order, that they ended.
+  void NotifyClosed(std::unique_ptr<StreamedAnswer> answer, bool complete);
+  void NotifyAborted(BodyReader* reader);
+
+  static Ticket MakeTicket(ConnectionId id, uint64_t sequence);
+  static ConnectionId ConnectionOf(Ticket ticket);
+  static uint64_t SequenceOf(Ticket ticket);
+
+  DeadlineWheel wheel;
+
+  struct Closing {
+    Session* session;
+    bool reset;
+  };
+  struct Notice {
+    std::unique_ptr<StreamedAnswer> answer;  // or else:
+    BodyReader* reader = nullptr;
+    bool complete = false;
+  };
+  // Worked off by the loop.
+  std::vector<Session*> deferred;
+  std::vector<Closing> closing;
+  std::vector<Notice> notices;
+  void Undefer(Session& session) { session.deferred_ = false; }
+  static bool IsDeferred(const Session& session) { return session.deferred_; }
+
+ private:
+  CommonHeaders common_headers_;
+  const size_t memory_max_;
+  size_t memory_held_ = 0;
+  std::vector<std::string> buffers_;
+};
+
+}  // namespace weir::net

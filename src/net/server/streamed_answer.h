@@ -1,0 +1,55 @@
+// A BodyWriter on its way: writes into the connection's output when its turn has come, and into
+// memory of its own while earlier requests of the connection are still unanswered.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "net/http.h"
+#include "net/server/response_head.h"
+
+namespace weir::net {
+
+class AnswerQueue;
+
+class StreamedAnswer final : public BodyWriter {
+ public:
+  // `bodiless`: an answer to HEAD, of which only the header is sent. `endless`: a stream of events,
+  // which the server ends when it stops.
+  StreamedAnswer(AnswerQueue* queue, Framing framing, bool bodiless, bool endless)
+      : queue_(queue), framing_(framing), bodiless_(bodiless), endless_(endless) {}
+
+  bool Write(std::string_view bytes) override;
+  void End() override;
+  void Abort() override;
+  void OnDrained(std::function<void()> drained) override;
+  void OnClosed(std::function<void(bool complete)> closed) override;
+
+  bool ended() const { return ended_; }
+  bool aborted() const { return aborted_; }
+  bool full() const { return full_; }
+  bool endless() const { return endless_; }
+  Framing framing() const { return framing_; }
+  std::string& waiting() { return waiting_; }
+
+  void Detach() { queue_ = nullptr; }  // the connection is gone, or everything has been queued
+  void CallDrained();
+  void CallClosed(bool complete);
+
+ private:
+  AnswerQueue* queue_;
+  const Framing framing_;
+  const bool bodiless_;
+  const bool endless_;
+  bool ended_ = false;
+  bool aborted_ = false;
+  bool full_ = false;
+  bool drained_replaced_ = false;
+  std::string waiting_;  // header and body, until it is this answer's turn
+  std::function<void()> drained_;
+  std::function<void(bool)> closed_;
+};
+
+}  // namespace weir::net
