@@ -18,11 +18,13 @@ JOBS ?= $(shell nproc)
 CYCLES ?= 25
 # How long each fuzz target runs (make's own SECONDS, as in `make fuzz SECONDS=60`).
 FUZZ_SECONDS := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
+# A phony target takes no implicit rule, so the presets are named: a static pattern rule.
+BUILDS := $(addprefix build-,dev release asan tsan fuzz)
 export WEIR_JOBS := $(JOBS)
 export WEIR_TRUTH ?= $(abspath ../shared/truth)
 
 .PHONY: run setup build test bench surge crash fuzz check asan tsan clean
-.PHONY: build-release build-asan build-tsan build-fuzz build-dev
+.PHONY: $(BUILDS)
 
 setup:
 	@scripts/setup
@@ -30,7 +32,7 @@ setup:
 build: build-release
 	@echo "build: build/release/weir"
 
-build-%: setup
+$(BUILDS): build-%: setup
 	@scripts/build $*
 
 run: build-release
