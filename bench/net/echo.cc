@@ -1,9 +1,10 @@
 // The server with a handler that answers every POST at once: what HTTP alone costs.
 //   bench_net_echo PORT [LOOPS]
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <csignal>
-#include <unistd.h>
 
 #include "net/server.h"
 

@@ -89,10 +89,13 @@ class Latencies {
   }
   void Print() {
     std::ranges::sort(took_ms_);
-    const auto quantile = [&](double q) { return took_ms_[size_t(q * double(took_ms_.size() - 1))]; };
-    std::printf("%zu urgent alerts, %zu not yet raised; from durable to committed: p50 %.1f ms,"
-                " p99 %.1f ms, longest %.1f ms\n",
-                took_ms_.size(), durable_.size(), quantile(0.5), quantile(0.99), took_ms_.back());
+    const auto quantile = [&](double q) {
+      return took_ms_[size_t(q * double(took_ms_.size() - 1))];
+    };
+    std::printf(
+        "%zu urgent alerts, %zu not yet raised; from durable to committed: p50 %.1f ms,"
+        " p99 %.1f ms, longest %.1f ms\n",
+        took_ms_.size(), durable_.size(), quantile(0.5), quantile(0.99), took_ms_.back());
   }
 
  private:
@@ -121,8 +124,7 @@ int Main(int argc, char** argv) {
   Latencies latencies;
   alerts::Inbox inbox{alerts::Routing(), base::SystemClock()};
   inbox.SetListener([&] { latencies.Committed(); });
-  auto effects =
-      Must(epro::MakeEffects({.master_key = std::string(32, 'k')}, *journal, inbox));
+  auto effects = Must(epro::MakeEffects({.master_key = std::string(32, 'k')}, *journal, inbox));
   auto engine = Must(tasks::Engine::Open({}, *journal, *store, *effects, base::SystemClock()));
   auto reader = Must(store->OpenReader());
   std::atomic<bool> stop{false};

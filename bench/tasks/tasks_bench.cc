@@ -3,8 +3,9 @@
 //   bench_tasks DIRECTORY [--stored N] [--reports N] [--patients N] [--sites N] [--elevated SHARE]
 //                         [--quick]
 //
-// Journals `stored` reports and applies them, then journals `reports` more and measures how long the
-// engine takes for those, with the whole process on one core. The directory is made, and removed.
+// Journals `stored` reports and applies them, then journals `reports` more and measures how long
+// the engine takes for those, with the whole process on one core. The directory is made, and
+// removed.
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -51,12 +52,18 @@ Plan ParseArguments(int argc, char** argv) {
       plan.directory = name;
     } else {
       WEIR_CHECK_MSG(++i < argc, "an option without a value");
-      if (name == "--stored") plan.stored = NumberArgument(argv[i]);
-      else if (name == "--reports") plan.reports = NumberArgument(argv[i]);
-      else if (name == "--patients") plan.patients = NumberArgument(argv[i]);
-      else if (name == "--sites") plan.sites = NumberArgument(argv[i]);
-      else if (name == "--elevated") plan.elevated = std::atof(argv[i]);
-      else WEIR_CHECK_MSG(false, name);
+      if (name == "--stored")
+        plan.stored = NumberArgument(argv[i]);
+      else if (name == "--reports")
+        plan.reports = NumberArgument(argv[i]);
+      else if (name == "--patients")
+        plan.patients = NumberArgument(argv[i]);
+      else if (name == "--sites")
+        plan.sites = NumberArgument(argv[i]);
+      else if (name == "--elevated")
+        plan.elevated = std::atof(argv[i]);
+      else
+        WEIR_CHECK_MSG(false, name);
     }
   }
   WEIR_CHECK_MSG(!plan.directory.empty(), "name a directory");
@@ -91,14 +98,14 @@ struct Run {
 
 Run ApplyAll(const journal::Journal& journal, store::Database& store, bool print) {
   alerts::Inbox inbox{alerts::Routing(), base::SystemClock()};
-  auto effects = Must(
-      epro::MakeEffects({.master_key = std::string(32, 'k')}, journal, inbox));
+  auto effects = Must(epro::MakeEffects({.master_key = std::string(32, 'k')}, journal, inbox));
   auto engine =
       Must(tasks::Engine::Open({.nice = 0}, journal, store, *effects, base::SystemClock()));
   const double cpu = CpuSeconds();
   const int64_t start = base::SystemClock().SteadyNs();
   Must(engine->Start());
-  while (!engine->WaitApplied(journal.durable_end(), 60'000)) {}
+  while (!engine->WaitApplied(journal.durable_end(), 60'000)) {
+  }
   const Run run{double(base::SystemClock().SteadyNs() - start) / 1e9, CpuSeconds() - cpu};
   if (!print) return run;
   const tasks::EngineStats stats = engine->stats();

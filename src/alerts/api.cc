@@ -137,9 +137,9 @@ void HandleAcknowledge(const ApiParts& parts, const Call& call) {
                [parts, asked = Asked(call), id = call.params[0], scope = ScopeOf(call.identity),
                 note = std::move(*note)]() -> net::Reply {
                  const auto reader = parts.readers.Borrow();
-                 const auto acknowledged = Acknowledge(
-                     parts.journal, *reader, parts.clock,
-                     {.scope = scope, .id = id, .actor = asked.actor, .note = note});
+                 const auto acknowledged =
+                     Acknowledge(parts.journal, *reader, parts.clock,
+                                 {.scope = scope, .id = id, .actor = asked.actor, .note = note});
                  if (!acknowledged) {
                    return security::FromError(acknowledged.error(), asked.trace_id);
                  }
@@ -154,9 +154,9 @@ void HandleStream(const ApiParts& parts, const Call& call) {
   options.scope = ScopeOf(call.identity);
   if (const auto study = net::QueryParam(call.request.query, "study")) {
     if (!options.scope.Allows(*study)) {
-      return net::Respond(call.loop, call.request.ticket,
-                          net::Problem(403, "forbidden", "this token may not read this study",
-                                       call.trace_id));
+      return net::Respond(
+          call.loop, call.request.ticket,
+          net::Problem(403, "forbidden", "this token may not read this study", call.trace_id));
     }
     options.scope = {.all = false, .studies = {*study}};
   }
@@ -183,8 +183,12 @@ std::vector<security::Route> ApiRoutes(const ApiParts& parts) {
       {net::Method::kGet, "/api/v1/alerts", Scope::kAlerts, -1, bind(HandleList), {}},
       {net::Method::kGet, "/api/v1/alerts/stream", Scope::kAlerts, -1, bind(HandleStream), {}},
       {net::Method::kGet, "/api/v1/alerts/{id}", Scope::kAlerts, -1, bind(HandleGet), {}},
-      {net::Method::kPost, "/api/v1/alerts/{id}/acknowledge", Scope::kAlerts, -1,
-       bind(HandleAcknowledge), {}},
+      {net::Method::kPost,
+       "/api/v1/alerts/{id}/acknowledge",
+       Scope::kAlerts,
+       -1,
+       bind(HandleAcknowledge),
+       {}},
   };
 }
 

@@ -366,8 +366,8 @@ class EngineImpl final : public DeliveryEngine {
   size_t first_target_ = 0;  // where the next round starts
   bool stopped_ = false;     // the escalator has met a journal that takes nothing
   bool more_to_load_ = false;
-  bool changed_again_ = false;    // a change that could not be looked at yet
-  int64_t store_after_ns_ = 0;    // the store is not read before
+  bool changed_again_ = false;  // a change that could not be looked at yet
+  int64_t store_after_ns_ = 0;  // the store is not read before
   int64_t count_after_ns_ = 0;
   DeliveryStats stats_;
 

@@ -44,7 +44,8 @@ class AdminHandler final : public net::Handler {
     switch (static_cast<Page>(*match.id)) {
       case kMetrics:
         return Send(loop, request, 200, observe::Metrics::kContentType, metrics_.Scrape());
-      case kLive: return Send(loop, request, 200, kText, "alive\n");
+      case kLive:
+        return Send(loop, request, 200, kText, "alive\n");
       case kReady: {
         const std::string reason = readiness_.reason();
         if (reason.empty()) return Send(loop, request, 200, kText, "ready\n");
@@ -57,16 +58,17 @@ class AdminHandler final : public net::Handler {
         std::from_chars(asked.data(), asked.data() + asked.size(), seconds);
         seconds = std::clamp(seconds, 1, observe::kProfileSecondsMax);
         return net::Offload(helpers_, loop, request.ticket, {}, [this, seconds] {
-          return FromResult(
-              observe::CpuProfile(seconds, [this] { return helpers_.stopping(); }));
+          return FromResult(observe::CpuProfile(seconds, [this] { return helpers_.stopping(); }));
         });
       }
       case kHeap:
         return net::Offload(helpers_, loop, request.ticket, {},
                             [] { return FromResult(observe::HeapProfile()); });
       case kSymbol:
-      case kSymbolPost: return Send(loop, request, 200, kText, observe::Symbols(request.body));
-      case kCommandLine: return Send(loop, request, 200, kBinary, observe::CommandLine());
+      case kSymbolPost:
+        return Send(loop, request, 200, kText, observe::Symbols(request.body));
+      case kCommandLine:
+        return Send(loop, request, 200, kBinary, observe::CommandLine());
     }
   }
 
@@ -77,8 +79,7 @@ class AdminHandler final : public net::Handler {
  private:
   static void Send(net::Loop& loop, const net::Request& request, int status,
                    std::string_view content_type, const std::string& body) {
-    loop.Respond(request.ticket,
-                 {.status = status, .content_type = content_type, .body = body});
+    loop.Respond(request.ticket, {.status = status, .content_type = content_type, .body = body});
   }
 
   void Miss(net::Loop& loop, const net::Request& request, const std::string& allow) {

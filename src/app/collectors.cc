@@ -30,8 +30,8 @@ void CollectJournal(const journal::Stats& stats, observe::Sample& sample) {
 void CollectServer(const net::ServerStats& stats, observe::Sample& sample) {
   sample.Gauge("weir_http_connections", "Connections open now", Number(stats.connections));
   sample.Counter("weir_http_connections_total", "Connections accepted", Number(stats.accepted));
-  sample.Counter("weir_http_connections_refused_total", "Connections closed at once: over the limit",
-                 Number(stats.refused));
+  sample.Counter("weir_http_connections_refused_total",
+                 "Connections closed at once: over the limit", Number(stats.refused));
   sample.Counter("weir_http_requests_total", "Requests whose header was complete",
                  Number(stats.requests));
   sample.Counter("weir_http_timeouts_total", "Connections that were too slow",
@@ -56,15 +56,16 @@ void CollectTasks(const std::vector<tasks::TaskStatus>& tasks, const tasks::Engi
                  Number(task.lag), labels);
     sample.Gauge("weir_task_quarantined", "Records in the task's quarantine",
                  Number(task.quarantined), labels);
-    for (const tasks::TaskState state : {tasks::TaskState::kRunning, tasks::TaskState::kPaused,
-                                         tasks::TaskState::kStalled}) {
+    for (const tasks::TaskState state :
+         {tasks::TaskState::kRunning, tasks::TaskState::kPaused, tasks::TaskState::kStalled}) {
       sample.Gauge("weir_task_state", "1 for the state that the task is in",
                    task.state == state ? 1 : 0,
                    {{"task", task.name}, {"state", tasks::Name(state)}});
     }
   }
   sample.Counter("weir_tasks_windows_total", "Windows committed", Number(engine.windows));
-  sample.Counter("weir_tasks_records_total", "Records in committed windows", Number(engine.records));
+  sample.Counter("weir_tasks_records_total", "Records in committed windows",
+                 Number(engine.records));
   sample.Counter("weir_tasks_express_commits_total", "Commits of the express lane",
                  Number(engine.express_commits));
   sample.Counter("weir_tasks_express_records_total", "Records worked off by the express lane",
@@ -125,7 +126,8 @@ void CollectIntake(const std::vector<const epro::IntakeStats*>& loops, observe::
     }
     return Number(total);
   };
-  const auto outcome = [&](std::string_view name, std::atomic<uint64_t> epro::IntakeStats::*member) {
+  const auto outcome = [&](std::string_view name,
+                           std::atomic<uint64_t> epro::IntakeStats::*member) {
     sample.Counter("weir_reports_total", "Reports answered, by outcome", sum(member),
                    {{"outcome", name}});
   };

@@ -1,15 +1,18 @@
 #include "app/embedded.h"
 
 // The assembler copies the file in; CMakeLists.txt gives the paths and rebuilds when they change.
-#define WEIR_EMBED(symbol, path)                 \
-  __asm__(                                       \
-      ".pushsection .rodata\n"                   \
-      ".global " #symbol "\n" #symbol ":\n"      \
-      ".incbin \"" path "\"\n"                   \
-      ".global " #symbol "_end\n" #symbol "_end:\n" \
-      ".byte 0\n"                                \
-      ".popsection\n");                          \
-  extern "C" const char symbol[];                \
+#define WEIR_EMBED(symbol, path)          \
+  __asm__(                                \
+      ".pushsection .rodata\n"            \
+      ".global " #symbol "\n" #symbol     \
+      ":\n"                               \
+      ".incbin \"" path                   \
+      "\"\n"                              \
+      ".global " #symbol "_end\n" #symbol \
+      "_end:\n"                           \
+      ".byte 0\n"                         \
+      ".popsection\n");                   \
+  extern "C" const char symbol[];         \
   extern "C" const char symbol##_end[]
 
 WEIR_EMBED(weir_openapi_yaml, WEIR_OPENAPI_PATH);

@@ -12,17 +12,28 @@ const security::Identity kNobody{.name = "anonymous", .scopes = {}, .studies = {
 
 std::string_view TypeOf(int status) {
   switch (status) {
-    case 400: return "malformed";
-    case 408: return "timeout";
-    case 411: return "length-required";
-    case 413: return "too-large";
-    case 415: return "unsupported-media-type";
-    case 417: return "expectation-failed";
-    case 431: return "header-too-large";
-    case 501: return "not-implemented";
-    case 503: return "unavailable";
-    case 505: return "http-version";
-    default: return "error";
+    case 400:
+      return "malformed";
+    case 408:
+      return "timeout";
+    case 411:
+      return "length-required";
+    case 413:
+      return "too-large";
+    case 415:
+      return "unsupported-media-type";
+    case 417:
+      return "expectation-failed";
+    case 431:
+      return "header-too-large";
+    case 501:
+      return "not-implemented";
+    case 503:
+      return "unavailable";
+    case 505:
+      return "http-version";
+    default:
+      return "error";
   }
 }
 

@@ -10,8 +10,9 @@ int main(int argc, char** argv) {
   using namespace weir::app;
   std::signal(SIGPIPE, SIG_IGN);
 
-  CLI::App app{"Weir takes floods of clinical reports, acknowledges each when it is safe on disk, and "
-               "works it off at a measured rate."};
+  CLI::App app{
+      "Weir takes floods of clinical reports, acknowledges each when it is safe on disk, and "
+      "works it off at a measured rate."};
   app.require_subcommand(1);
   int exit_code = kDone;
   AddServe(app, &exit_code);

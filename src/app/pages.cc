@@ -39,8 +39,11 @@ void Write(const YAML::Node& node, base::JsonWriter& json) {
       for (const auto& entry : node) Write(entry, json);
       json.EndArray();
       break;
-    case YAML::NodeType::Scalar: WriteScalar(node, json); break;
-    default: json.Null();
+    case YAML::NodeType::Scalar:
+      WriteScalar(node, json);
+      break;
+    default:
+      json.Null();
   }
 }
 

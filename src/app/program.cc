@@ -39,8 +39,8 @@
 #include "security/token_store.h"
 #include "services/epro/api.h"
 #include "services/epro/definitions.h"
-#include "services/epro/intake.h"
 #include "services/epro/effects.h"
+#include "services/epro/intake.h"
 #include "store/reader_pool.h"
 #include "tasks/engine.h"
 #include "wire/envelope.h"
@@ -63,8 +63,9 @@ class Program {
   int Run() {
     const base::Status started = Start();
     if (!started) {
-      if (log_) log_->Error("serve.start_failed", "the server did not start",
-                            {observe::Because(started.error())});
+      if (log_)
+        log_->Error("serve.start_failed", "the server did not start",
+                    {observe::Because(started.error())});
       std::fprintf(stderr, "weir: %s\n", started.error().message.c_str());
       Stop();
       return started.error().code == base::ErrorCode::kInvalidArgument ? kWrongUsage : kFailed;
@@ -92,18 +93,18 @@ class Program {
     WEIR_RETURN_IF_ERROR(files.MakeDirectories(config_.data_dir));
     tokens_ = std::make_unique<security::TokenStore>(security::TokensPath(config_.data_dir));
     WEIR_RETURN_IF_ERROR(tokens_->Reload());
-    if (const auto refusal = security::CheckExposure(
-            {.host = config_.host,
-             .admin_host = config_.admin.host,
-             .insecure_allow_public = config_.insecure_allow_public,
-             .tokens_active = tokens_->table()->active(clock_.WallMs())})) {
+    if (const auto refusal =
+            security::CheckExposure({.host = config_.host,
+                                     .admin_host = config_.admin.host,
+                                     .insecure_allow_public = config_.insecure_allow_public,
+                                     .tokens_active = tokens_->table()->active(clock_.WallMs())})) {
       return base::Fail(base::ErrorCode::kInvalidArgument, *refusal);
     }
     WEIR_ASSIGN_OR_RETURN(log_, observe::Log::Open(clock_, LogOptions(config_)));
     auto lock = files.Lock(config_.data_dir);
     if (!lock) {
-      return base::Fail(lock.error().code,
-                        "another server works on " + config_.data_dir + ": " + lock.error().message);
+      return base::Fail(lock.error().code, "another server works on " + config_.data_dir + ": " +
+                                               lock.error().message);
     }
     lock_ = std::move(*lock);
     WEIR_ASSIGN_OR_RETURN(auto key, security::ResearchKey::LoadOrCreate(config_.data_dir));
@@ -145,14 +146,14 @@ class Program {
                   observe::File(recovery.torn_file)});
     }
     journal_->SetFailureHandler([this](const base::Error& error) {
-      log_->Error("journal.failed", "a write to the journal failed: nothing is acknowledged any more",
+      log_->Error("journal.failed",
+                  "a write to the journal failed: nothing is acknowledged any more",
                   {observe::Because(error)});
       readiness_.SetNotReady("the journal failed: " + error.message);
       journal_failed_.store(true);
     });
     WEIR_ASSIGN_OR_RETURN(readers_, store::ReaderPool::Open(*database_, config_.store.readers));
-    WEIR_ASSIGN_OR_RETURN(auto catalog,
-                          clinical::Catalog::Load(InstrumentsDirectory(config_)));
+    WEIR_ASSIGN_OR_RETURN(auto catalog, clinical::Catalog::Load(InstrumentsDirectory(config_)));
     return definitions_.Install(*journal_, clock_, std::move(catalog));
   }
 
@@ -160,26 +161,28 @@ class Program {
     readiness_.SetNotReady("starting the tasks");
     WEIR_ASSIGN_OR_RETURN(auto routing, alerts::Routing::Build(RoutingOptions(config_)));
     inbox_ = std::make_unique<alerts::Inbox>(routing, clock_);
-    WEIR_ASSIGN_OR_RETURN(stream_, alerts::Stream::Start(
-                                       {.subscribers_max = config_.http.streams_max,
-                                        .heartbeat_ms = config_.http.stream_keepalive_ms},
-                                       *database_, clock_, *log_));
-    WEIR_ASSIGN_OR_RETURN(client_, net::Client::Start(
-                                       {.connections_max = config_.alerts.max_in_flight + 8,
-                                        .user_agent = std::string("weir/") + kVersion}));
-    WEIR_ASSIGN_OR_RETURN(delivery_, alerts::DeliveryEngine::Start(
-                                         DeliveryOptions(config_, clock_), routing,
-                                         {*database_, *journal_, *client_, clock_, *log_}));
+    WEIR_ASSIGN_OR_RETURN(stream_,
+                          alerts::Stream::Start({.subscribers_max = config_.http.streams_max,
+                                                 .heartbeat_ms = config_.http.stream_keepalive_ms},
+                                                *database_, clock_, *log_));
+    WEIR_ASSIGN_OR_RETURN(client_,
+                          net::Client::Start({.connections_max = config_.alerts.max_in_flight + 8,
+                                              .user_agent = std::string("weir/") + kVersion}));
+    WEIR_ASSIGN_OR_RETURN(
+        delivery_, alerts::DeliveryEngine::Start(DeliveryOptions(config_, clock_), routing,
+                                                 {*database_, *journal_, *client_, clock_, *log_}));
     inbox_->SetListener([this] {
       stream_->Notify();
       delivery_->Notify();
     });
-    WEIR_ASSIGN_OR_RETURN(service_, epro::MakeEffects({.master_key = std::string(research_key_->bytes())}, *journal_, *inbox_));
-    WEIR_ASSIGN_OR_RETURN(engine_, tasks::Engine::Open(EngineOptions(config_), *journal_, *database_,
-                                                       *service_, clock_));
+    WEIR_ASSIGN_OR_RETURN(
+        service_,
+        epro::MakeEffects({.master_key = std::string(research_key_->bytes())}, *journal_, *inbox_));
+    WEIR_ASSIGN_OR_RETURN(engine_, tasks::Engine::Open(EngineOptions(config_), *journal_,
+                                                       *database_, *service_, clock_));
     WEIR_RETURN_IF_ERROR(engine_->Start());
-    archiver_ = std::make_unique<Archiver>(
-        config_.journal.archive, Archiver::Parts{*journal_, *engine_, clock_, *log_});
+    archiver_ = std::make_unique<Archiver>(config_.journal.archive,
+                                           Archiver::Parts{*journal_, *engine_, clock_, *log_});
     for (const std::string& task : config_.tasks.paused.names) PauseByConfiguration(task);
     return {};
   }
@@ -196,16 +199,15 @@ class Program {
   }
 
   base::Status StartServer() {
-    helpers_ = std::make_unique<exec::WorkerPool>(exec::WorkerPool::Options{
-        .name = "weir-help", .threads = config_.tasks.max_workers});
+    helpers_ = std::make_unique<exec::WorkerPool>(
+        exec::WorkerPool::Options{.name = "weir-help", .threads = config_.tasks.max_workers});
     audit_ = std::make_unique<security::AuditTrail>(*journal_, clock_);
     net::ServerOptions options;
     options.host = config_.host;
     options.port = config_.port;
     options.loops = config_.http.loops;
     options.limits = config_.http.limits;
-    WEIR_ASSIGN_OR_RETURN(server_,
-                          net::Server::Start(options, [this](net::Loop& loop) {
+    WEIR_ASSIGN_OR_RETURN(server_, net::Server::Start(options, [this](net::Loop& loop) {
                             return MakeHandler(loop);
                           }));
     metrics_.Add([this](observe::Sample& sample) { Collect(sample); });
@@ -221,7 +223,7 @@ class Program {
     const auto add = [&parts](std::vector<security::Route> routes) {
       std::ranges::move(routes, std::back_inserter(parts.routes));
     };
-    const epro::ApiParts reports{*journal_, *readers_, *helpers_, *audit_,
+    const epro::ApiParts reports{*journal_, *readers_, *helpers_,         *audit_,
                                  clock_,    *engine_,  Schedules(config_)};
     add(epro::ReportRoutes(reports));
     add(epro::StudyRoutes(reports));
@@ -258,12 +260,12 @@ class Program {
         "  data    %s, %llu records in the journal\n"
         "  limit   %zu connections\n",
         kVersion, url.c_str(), Address(config_.admin.host, admin_->port()).c_str(), url.c_str(),
-        config_.data_dir.c_str(),
-        static_cast<unsigned long long>(journal_->durable_end().value()),
+        config_.data_dir.c_str(), static_cast<unsigned long long>(journal_->durable_end().value()),
         server_->connections_max());
     if (tokens_->table()->size() == 0) {
-      std::printf("  access  open to every program of this machine: there are no tokens "
-                  "(weir tokens add NAME)\n");
+      std::printf(
+          "  access  open to every program of this machine: there are no tokens "
+          "(weir tokens add NAME)\n");
     }
     std::fflush(stdout);
     log_->Info("serve.ready", "the server is ready",
@@ -281,7 +283,8 @@ class Program {
       }
       archiver_->Tick();
       if (auto changed = tokens_->ReloadIfChanged(); !changed) {
-        log_->Error("tokens.unreadable", "the tokens could not be read; those of before are in force",
+        log_->Error("tokens.unreadable",
+                    "the tokens could not be read; those of before are in force",
                     {observe::Because(changed.error())});
       } else if (*changed) {
         log_->Info("tokens.reloaded", "the tokens were read anew");

@@ -1,5 +1,5 @@
-// The composition root and the lifecycle: only this folder knows which store, clock and transport are
-// in use, and in which order they start and stop.
+// The composition root and the lifecycle: only this folder knows which store, clock and transport
+// are in use, and in which order they start and stop.
 #pragma once
 
 #include "app/commands/commands.h"

@@ -16,7 +16,8 @@ TEST(Crc32c, MatchesTheCheckValueAndExtends) {
 }
 
 TEST(Sha256, MatchesFips180) {
-  EXPECT_EQ(Sha256("abc").hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256("abc").hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(Sha256({"a", "", "bc"}), Sha256("abc"));
 }
 
@@ -24,10 +25,10 @@ TEST(Sha256, MatchesFips180) {
 TEST(HmacSha256, MatchesRfc4231) {
   EXPECT_EQ(HmacSha256("Jefe", "what do ya want for nothing?").hex(),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-  EXPECT_EQ(HmacSha256(std::string(131, '\xaa'),
-                       "Test Using Larger Than Block-Size Key - Hash Key First")
-                .hex(),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  EXPECT_EQ(
+      HmacSha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")
+          .hex(),
+      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 TEST(Time, ReadsWhatItWrites) {
@@ -41,8 +42,9 @@ TEST(Time, ReadsWhatItWrites) {
 TEST(Time, TakesOffsetsFractionsAndDates) {
   EXPECT_EQ(ParseTime("1970-01-01T01:00:00.5+01:00").value(), 500);
   EXPECT_EQ(ParseTime("1970-01-02").value(), 86'400'000);
-  for (const char* bad : {"", "1970", "1970-02-30", "1970-01-01T", "1970-01-01T25:00:00Z",
-                          "1970-01-01T00:00:00", "1970-01-01T00:00:00Zx", "1970-01-01T00:00:00.Z"}) {
+  for (const char* bad :
+       {"", "1970", "1970-02-30", "1970-01-01T", "1970-01-01T25:00:00Z", "1970-01-01T00:00:00",
+        "1970-01-01T00:00:00Zx", "1970-01-01T00:00:00.Z"}) {
     EXPECT_FALSE(ParseTime(bad)) << bad;
   }
 }

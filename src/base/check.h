@@ -10,9 +10,9 @@ namespace weir::base {
 
 #define WEIR_CHECK(condition) WEIR_CHECK_MSG(condition, "")
 // `found` is anything a string_view is made of: what was found instead.
-#define WEIR_CHECK_MSG(condition, found)                                            \
-  do {                                                                              \
-    if (!(condition)) [[unlikely]] {                                                \
-      ::weir::base::CheckFailed(__FILE__, __LINE__, #condition, (found));           \
-    }                                                                               \
+#define WEIR_CHECK_MSG(condition, found)                                  \
+  do {                                                                    \
+    if (!(condition)) [[unlikely]] {                                      \
+      ::weir::base::CheckFailed(__FILE__, __LINE__, #condition, (found)); \
+    }                                                                     \
   } while (false)

@@ -102,8 +102,7 @@ Result<int64_t> ParseTime(std::string_view text) {
                                          std::chrono::month{static_cast<unsigned>(month)},
                                          std::chrono::day{static_cast<unsigned>(day)}};
   if (!date.ok()) return bad();
-  const int64_t midnight =
-      std::chrono::sys_days{date}.time_since_epoch().count() * kDayMs;
+  const int64_t midnight = std::chrono::sys_days{date}.time_since_epoch().count() * kDayMs;
   if (at == text.size()) return midnight;
   if (text[at] != 'T' && text[at] != 't' && text[at] != ' ') return bad();
   ++at;

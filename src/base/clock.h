@@ -23,7 +23,8 @@ const Clock& SystemClock();
 // "2026-11-24T03:06:05.000Z": RFC 3339, UTC, milliseconds. Years 0000 to 9999.
 std::string FormatTime(int64_t wall_ms);
 void AppendTime(std::string& out, int64_t wall_ms);
-// RFC 3339 with any offset and any fraction (cut to milliseconds), or a bare date (its midnight, UTC).
+// RFC 3339 with any offset and any fraction (cut to milliseconds), or a bare date (its midnight,
+// UTC).
 Result<int64_t> ParseTime(std::string_view text);
 
 }  // namespace weir::base

@@ -3,8 +3,8 @@
 //   JsonWriter json(out);
 //   json.BeginObject().Key("id").String(id).Key("n").Number(3).EndObject();
 //
-// Commas are the writer's affair; balance and keys inside objects are the caller's. Strings that are
-// not UTF-8 get U+FFFD for each bad byte, so the output is always valid.
+// Commas are the writer's affair; balance and keys inside objects are the caller's. Strings that
+// are not UTF-8 get U+FFFD for each bad byte, so the output is always valid.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,10 @@ class Offset {
   constexpr auto operator<=>(const Offset&) const = default;
   constexpr Offset operator+(uint64_t count) const { return Offset(value_ + count); }
   constexpr uint64_t operator-(Offset earlier) const { return value_ - earlier.value_; }
-  constexpr Offset& operator++() { ++value_; return *this; }
+  constexpr Offset& operator++() {
+    ++value_;
+    return *this;
+  }
 
  private:
   uint64_t value_ = 0;

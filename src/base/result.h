@@ -11,16 +11,16 @@ enum class ErrorCode {
   kInvalidArgument,  // the caller's input is wrong; the message says what to change
   kNotFound,
   kAlreadyExists,
-  kConflict,       // same identity, other content
-  kTooLarge,       // over a configured limit
-  kCorruption,     // stored bytes are not what was written
-  kIo,             // the operating system refused; final for the component that met it
-  kNoSpace,        // ENOSPC or EDQUOT; tried again later
-  kBacklogFull,    // a bounded queue is full; tried again later
-  kStopped,        // the component has stopped and says why
-  kUnavailable,    // a dependency is away; tried again later
-  kDeadline,       // the time allowed has passed
-  kPermission,     // known, but not allowed
+  kConflict,     // same identity, other content
+  kTooLarge,     // over a configured limit
+  kCorruption,   // stored bytes are not what was written
+  kIo,           // the operating system refused; final for the component that met it
+  kNoSpace,      // ENOSPC or EDQUOT; tried again later
+  kBacklogFull,  // a bounded queue is full; tried again later
+  kStopped,      // the component has stopped and says why
+  kUnavailable,  // a dependency is away; tried again later
+  kDeadline,     // the time allowed has passed
+  kPermission,   // known, but not allowed
   kUnsupported,
 };
 
@@ -54,17 +54,17 @@ inline tl::unexpected<Error> Fail(Error error) { return tl::unexpected<Error>(st
 #define WEIR_CONCAT(a, b) WEIR_CONCAT_INNER(a, b)
 
 // Returns the error of `expr` (a Status or a Result) from the enclosing function.
-#define WEIR_RETURN_IF_ERROR(expr)                                                  \
-  do {                                                                              \
-    if (auto weir_status = (expr); !weir_status) {                                  \
-      return ::weir::base::Fail(std::move(weir_status).error());                    \
-    }                                                                               \
+#define WEIR_RETURN_IF_ERROR(expr)                               \
+  do {                                                           \
+    if (auto weir_status = (expr); !weir_status) {               \
+      return ::weir::base::Fail(std::move(weir_status).error()); \
+    }                                                            \
   } while (false)
 
 // WEIR_ASSIGN_OR_RETURN(auto file, Open(path)): the value, or the enclosing function's error.
-#define WEIR_ASSIGN_OR_RETURN(lhs, expr)                                            \
-  auto WEIR_CONCAT(weir_result_, __LINE__) = (expr);                                \
-  if (!WEIR_CONCAT(weir_result_, __LINE__)) {                                       \
+#define WEIR_ASSIGN_OR_RETURN(lhs, expr)                                               \
+  auto WEIR_CONCAT(weir_result_, __LINE__) = (expr);                                   \
+  if (!WEIR_CONCAT(weir_result_, __LINE__)) {                                          \
     return ::weir::base::Fail(std::move(WEIR_CONCAT(weir_result_, __LINE__)).error()); \
-  }                                                                                 \
+  }                                                                                    \
   lhs = std::move(*WEIR_CONCAT(weir_result_, __LINE__))

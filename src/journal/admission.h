@@ -48,8 +48,7 @@ class Admission {
   // Journal thread only, in order; memory only, never the disk. `next` is the offset that the
   // record gets if it is appended; the key is remembered as of this call. A key that is none() is
   // always kAppend.
-  virtual Admitted Admit(const Key& key, const Digest& sha256, const Probe& probe,
-                         Offset next) = 0;
+  virtual Admitted Admit(const Key& key, const Digest& sha256, const Probe& probe, Offset next) = 0;
 
   // Journal thread: everything below `end` is durable, and the chain value there is `chain`. Every
   // record admitted so far lies below `end`.

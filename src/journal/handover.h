@@ -22,14 +22,14 @@ class Handover;
 
 enum class Outcome : uint8_t {
   kPending,
-  kStored,             // durable, at `offset`
-  kDuplicate,          // was stored before, at `offset`, and that is durable
-  kConflict,           // other bytes under a known key: stored as a conflict at `offset`, durable
-  kRepeatedConflict,   // a conflict stored before, at `offset`
-  kConflictLimit,      // other bytes, not stored: the key holds all it may; `offset`: the first body
-  kProbeAgain,         // look the key up again and hand over anew; nothing was stored
-  kNoSpace,            // no room for a segment; nothing was stored; send again later
-  kStopped,            // the journal failed or stopped; whether it was stored, recovery decides
+  kStored,            // durable, at `offset`
+  kDuplicate,         // was stored before, at `offset`, and that is durable
+  kConflict,          // other bytes under a known key: stored as a conflict at `offset`, durable
+  kRepeatedConflict,  // a conflict stored before, at `offset`
+  kConflictLimit,     // other bytes, not stored: the key holds all it may; `offset`: the first body
+  kProbeAgain,        // look the key up again and hand over anew; nothing was stored
+  kNoSpace,           // no room for a segment; nothing was stored; send again later
+  kStopped,           // the journal failed or stopped; whether it was stored, recovery decides
 };
 
 class HandoverSink {
@@ -63,7 +63,9 @@ class Handover {
 
   std::span<Item> items() { return items_; }
   std::span<const Item> items() const { return items_; }
-  std::string_view head(const Item& item) const { return {bytes_.data() + item.at, item.head_size}; }
+  std::string_view head(const Item& item) const {
+    return {bytes_.data() + item.at, item.head_size};
+  }
   std::string_view body(const Item& item) const {
     return {bytes_.data() + item.at + item.head_size, item.body_size};
   }

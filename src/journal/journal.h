@@ -4,11 +4,11 @@
 // was submitted in groups: a record is *appended* when it is in a group's buffer and *durable* when
 // fdatasync returned for that group. Outcomes come back through each Handover's sink, after that.
 //
-// Threads: Submit, the readers, Probe and the getters from any thread; Open and Stop from the owner.
-// Memory: at most Options::pending_bytes_max of handed-over records wait for the disk.
-// Errors: no room for a new segment refuses records with kNoSpace and is tried again; after a failed
-// write or sync every later record gets kStopped, failed() says why, and only a new process, having
-// recovered the directory, may acknowledge anything again.
+// Threads: Submit, the readers, Probe and the getters from any thread; Open and Stop from the
+// owner. Memory: at most Options::pending_bytes_max of handed-over records wait for the disk.
+// Errors: no room for a new segment refuses records with kNoSpace and is tried again; after a
+// failed write or sync every later record gets kStopped, failed() says why, and only a new process,
+// having recovered the directory, may acknowledge anything again.
 #pragma once
 
 #include <cstdint>
@@ -29,24 +29,24 @@
 namespace weir::journal {
 
 struct Options {
-  std::string directory;                        // created when missing, 0700
-  uint64_t segment_bytes = 128ull << 20;        // preallocated; 64 KiB to 4 GiB
-  size_t batch_bytes_max = 4u << 20;            // bodies and heads in one group
+  std::string directory;                  // created when missing, 0700
+  uint64_t segment_bytes = 128ull << 20;  // preallocated; 64 KiB to 4 GiB
+  size_t batch_bytes_max = 4u << 20;      // bodies and heads in one group
   size_t batch_records_max = 8192;
-  size_t pending_bytes_max = 64u << 20;         // handed over and not yet completed
-  bool compress = true;                         // zstd level 1, where it pays
+  size_t pending_bytes_max = 64u << 20;  // handed over and not yet completed
+  bool compress = true;                  // zstd level 1, where it pays
   uint32_t conflicts_per_key_max = 10;
-  size_t recent_keys_max = 262'144;             // keys in memory before they move to disk
-  std::optional<Offset> cursor_max;             // furthest task cursor: an earlier end is corruption
-  bool read_only = false;                       // dump, rebuild: no thread, no lock, no repair; without
-                                                // the index (Probe*, Find, Controls: kUnsupported)
+  size_t recent_keys_max = 262'144;  // keys in memory before they move to disk
+  std::optional<Offset> cursor_max;  // furthest task cursor: an earlier end is corruption
+  bool read_only = false;            // dump, rebuild: no thread, no lock, no repair; without
+                                     // the index (Probe*, Find, Controls: kUnsupported)
 };
 
 // How opening found the directory; logged and shown to the operator.
 struct Recovery {
-  Offset end;                      // the next offset
-  bool sealed = false;             // the last stop was orderly
-  uint64_t torn_bytes = 0;         // cut off and kept in torn_file
+  Offset end;               // the next offset
+  bool sealed = false;      // the last stop was orderly
+  uint64_t torn_bytes = 0;  // cut off and kept in torn_file
   std::string torn_file;
   int64_t duration_ms = 0;
 };
@@ -69,7 +69,7 @@ struct Block {
 };
 
 struct Stats {
-  Offset end;               // durable
+  Offset end;  // durable
   uint64_t syncs = 0;
   uint64_t records = 0;
   uint64_t bytes_written = 0;
@@ -78,7 +78,7 @@ struct Stats {
   uint64_t pending_bytes = 0;
   uint64_t pending_records = 0;
   uint64_t disk_bytes = 0;
-  bool no_space = false;    // the last reservation failed
+  bool no_space = false;  // the last reservation failed
 };
 
 class Journal {
@@ -117,7 +117,8 @@ class Journal {
   // Records from `from` on, below durable_end(), until `records_max` or `bytes_max` is reached (at
   // least one if there is one); replaces what the block held. kNotFound below begin(); kCorruption
   // names the offsets.
-  virtual base::Status Read(Offset from, size_t records_max, size_t bytes_max, Block* block) const = 0;
+  virtual base::Status Read(Offset from, size_t records_max, size_t bytes_max,
+                            Block* block) const = 0;
   virtual base::Result<Record> ReadOne(Offset offset) const = 0;
 
   // Durable control entries with offset >= from, at most `max`.

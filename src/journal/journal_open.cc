@@ -154,8 +154,8 @@ base::Status JournalImpl::StartWriting(Recovered& recovered) {
   }
   writer_ = std::make_unique<Writer>(files_, clock_, options_.directory, segments_, *reserve_,
                                      MakeWriterOptions(), std::move(start));
-  commit_ = std::make_unique<GroupCommit>(*writer_, *key_index_,
-                                          static_cast<GroupCommitObserver&>(*this), options_.pending_bytes_max);
+  commit_ = std::make_unique<GroupCommit>(
+      *writer_, *key_index_, static_cast<GroupCommitObserver&>(*this), options_.pending_bytes_max);
   commit_->Start();
   reserve_thread_ = std::thread([this] { RunReserve(); });
   return {};

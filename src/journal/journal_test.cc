@@ -86,34 +86,44 @@ TEST_F(JournalTest, TellsRepeatsAndConflictsAlsoAfterARestart) {
 class SyncGate {
  public:
   explicit SyncGate(FaultyFileSystem& disk) : disk_(disk) {
-    disk_.SetSyncHook([this] { Enter(); });
+    disk_.SetSyncHook([gate = gate_] { gate->Enter(); });
   }
   ~SyncGate() {
     disk_.SetSyncHook(nullptr);
     Open();
   }
-  void AwaitEntered() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return entered_ > 0; });
-  }
-  void Open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
+  void AwaitEntered() { gate_->AwaitEntered(); }
+  void Open() { gate_->Open(); }
 
  private:
-  void Enter() {
-    std::unique_lock lock(mutex_);
-    ++entered_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-  }
+  // Shared with the journal's thread, which may still be on its way out when the gate has gone.
+  class Gate {
+   public:
+    void AwaitEntered() {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return entered_ > 0; });
+    }
+    void Open() {
+      const std::lock_guard lock(mutex_);
+      open_ = true;
+      changed_.notify_all();
+    }
+    void Enter() {
+      std::unique_lock lock(mutex_);
+      ++entered_;
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return open_; });
+    }
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    int entered_ = 0;
+    bool open_ = false;
+  };
+
   FaultyFileSystem& disk_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int entered_ = 0;
-  bool open_ = false;
+  const std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
 };
 
 // While one group is synced the next one gathers; nothing is completed before it is durable, a

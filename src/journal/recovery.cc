@@ -107,8 +107,8 @@ base::Status Recoverer::FindFooter(Offset first, const io::File& file, FrameHead
                           return base::Status{};
                         }));
   if (DecideTail({false, scan.closed, true, scan.rest, false}) != TailDecision::kEnd) {
-    return Damaged(first, (scan.damage.empty() ? "it has no footer" : scan.damage) +
-                              ", at byte " + std::to_string(scan.position) +
+    return Damaged(first, (scan.damage.empty() ? "it has no footer" : scan.damage) + ", at byte " +
+                              std::to_string(scan.position) +
                               ", though a later segment exists; offsets " +
                               std::to_string(scan.end.value()) + " and later");
   }

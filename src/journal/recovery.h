@@ -56,9 +56,10 @@ struct Recovered {
 };
 
 // Recovers `directory`. With `repair` the end is first made durable and read back from the disk (a
-// process that died may have left it in memory only, after a failed sync for ever), a torn end is cut
-// off and kept aside, and leftovers are removed; without it nothing is changed. kCorruption names the file, the
-// bytes and the offsets; with `repair` a copy of the damaged file is kept beside it.
+// process that died may have left it in memory only, after a failed sync for ever), a torn end is
+// cut off and kept aside, and leftovers are removed; without it nothing is changed. kCorruption
+// names the file, the bytes and the offsets; with `repair` a copy of the damaged file is kept
+// beside it.
 base::Result<Recovered> Recover(io::FileSystem& files, const std::string& directory,
                                 const std::vector<Reach>& reaches, bool repair);
 

@@ -35,13 +35,13 @@ struct Request {
   std::string_view path;    // up to '?', not decoded
   std::string_view query;   // after '?'
   std::span<const Header> headers;
-  std::string_view authorization;   // looked up once; empty if absent, likewise below
+  std::string_view authorization;  // looked up once; empty if absent, likewise below
   std::string_view content_type;
-  std::string_view body;            // decoded (chunks, gzip); empty in OnHeaders
+  std::string_view body;  // decoded (chunks, gzip); empty in OnHeaders
   std::optional<uint64_t> content_length;
   bool has_body = false;
-  int64_t received_ns = 0;          // steady clock, when the first byte was read
-  std::string_view peer;            // "127.0.0.1"
+  int64_t received_ns = 0;  // steady clock, when the first byte was read
+  std::string_view peer;    // "127.0.0.1"
 
   // Case-insensitive; the first of several.
   std::string_view Find(std::string_view name) const;
@@ -52,7 +52,7 @@ struct Response {
   std::string_view content_type = "application/json";
   std::string_view headers;  // further header lines, each ending in CRLF
   std::string_view body;
-  bool close = false;        // close the connection after this answer
+  bool close = false;  // close the connection after this answer
 };
 
 // An answer in pieces (NDJSON, CSV, events). On the loop's thread only.

@@ -9,8 +9,10 @@ namespace weir::net {
 
 Reply Problem(int status, std::string_view type, std::string_view detail, std::string_view trace_id,
               std::string_view members) {
-  return {status, ProblemJson(status, type, detail, trace_id, members),
-          std::string(kProblemContentType), {}};
+  return {status,
+          ProblemJson(status, type, detail, trace_id, members),
+          std::string(kProblemContentType),
+          {}};
 }
 
 void Respond(Loop& loop, Ticket ticket, const Reply& reply) {
@@ -27,8 +29,8 @@ void Offload(exec::WorkerPool& helpers, Loop& loop, Ticket ticket, std::string_v
     loop.Post([&loop, ticket, reply] { Respond(loop, ticket, *reply); });
   });
   if (taken) return;
-  Reply reply = Problem(503, "overloaded", "too many requests wait for the disk; send it again",
-                        trace_id);
+  Reply reply =
+      Problem(503, "overloaded", "too many requests wait for the disk; send it again", trace_id);
   reply.headers = RetryAfter(1, ticket * 0x9e3779b97f4a7c15);
   Respond(loop, ticket, reply);
 }

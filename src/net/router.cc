@@ -49,8 +49,8 @@ bool Router::Fits(const Route& route, const std::vector<std::string_view>& segme
 Router::Match Router::Find(Method method, std::string_view path) const {
   Match match;
   const auto consider = [&](const Route& route) {
-    if (route.method == method || (!match.id && method == Method::kHead &&
-                                   route.method == Method::kGet)) {
+    if (route.method == method ||
+        (!match.id && method == Method::kHead && route.method == Method::kGet)) {
       match.id = route.id;
     }
   };

@@ -1,7 +1,9 @@
-// Finds what a path names. Templates are literal segments and parameters: "/api/v1/tasks/{task}/pause".
+// Finds what a path names. Templates are literal segments and parameters:
+// "/api/v1/tasks/{task}/pause".
 //
 // A literal wins over a parameter, so "/api/v1/tasks/quarantine" may stand beside
-// "/api/v1/tasks/{task}". Parameters are percent-decoded. Built once, then read by one thread or many.
+// "/api/v1/tasks/{task}". Parameters are percent-decoded. Built once, then read by one thread or
+// many.
 #pragma once
 
 #include <cstddef>
@@ -21,9 +23,9 @@ class Router {
   void Add(Method method, std::string_view path_template, size_t id);
 
   struct Match {
-    std::optional<size_t> id;          // of the route; none: 404 or 405
-    std::string allow;                 // the path's methods, "GET, HEAD, OPTIONS"; empty: 404
-    std::vector<std::string> params;   // decoded, in the template's order
+    std::optional<size_t> id;         // of the route; none: 404 or 405
+    std::string allow;                // the path's methods, "GET, HEAD, OPTIONS"; empty: 404
+    std::vector<std::string> params;  // decoded, in the template's order
   };
   // HEAD finds GET's route where it has none of its own.
   Match Find(Method method, std::string_view path) const;

@@ -19,32 +19,32 @@ namespace weir::net {
 
 struct Limits {
   size_t header_bytes_max = 16u << 10;
-  size_t body_bytes_max = 1u << 20;          // after decoding; a body taken in pieces has its own
+  size_t body_bytes_max = 1u << 20;  // after decoding; a body taken in pieces has its own
   size_t streamed_body_bytes_max = 1ull << 30;
-  size_t connections_max = 0;                // of all loops; 0: the descriptor limit less 512
-  unsigned pipeline_max = 64;                // requests of one connection not yet answered
-  size_t send_buffer_bytes_max = 256u << 10; // of one connection, not yet taken by the kernel
-  size_t body_memory_bytes_max = 64u << 20;  // partial bodies held, of all connections
-  int first_byte_timeout_ms = 10'000;        // from accept to the first byte
-  int header_timeout_ms = 10'000;            // from a request's first byte to the end of its header
-  int body_timeout_ms = 30'000;              // from the header's end to the body's end
-  int idle_timeout_ms = 75'000;              // between requests
-  int send_timeout_ms = 30'000;              // without progress while an answer waits to be sent
+  size_t connections_max = 0;                 // of all loops; 0: the descriptor limit less 512
+  unsigned pipeline_max = 64;                 // requests of one connection not yet answered
+  size_t send_buffer_bytes_max = 256u << 10;  // of one connection, not yet taken by the kernel
+  size_t body_memory_bytes_max = 64u << 20;   // partial bodies held, of all connections
+  int first_byte_timeout_ms = 10'000;         // from accept to the first byte
+  int header_timeout_ms = 10'000;  // from a request's first byte to the end of its header
+  int body_timeout_ms = 30'000;    // from the header's end to the body's end
+  int idle_timeout_ms = 75'000;    // between requests
+  int send_timeout_ms = 30'000;    // without progress while an answer waits to be sent
 };
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  uint16_t port = 8080;   // 0: the system's choice, see Server::port()
-  unsigned loops = 0;     // 0: one per core
+  uint16_t port = 8080;  // 0: the system's choice, see Server::port()
+  unsigned loops = 0;    // 0: one per core
   std::string server_name = "weir";
   Limits limits;
 };
 
 // Counters of all loops; exact enough to watch, not to reconcile.
 struct ServerStats {
-  uint64_t connections = 0;           // open now
+  uint64_t connections = 0;  // open now
   uint64_t accepted = 0;
-  uint64_t refused = 0;               // closed at once: over connections_max
+  uint64_t refused = 0;  // closed at once: over connections_max
   uint64_t requests = 0;
   uint64_t responses_by_class[6] = {};  // [2] is 2xx
   uint64_t timeouts = 0;

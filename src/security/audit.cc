@@ -8,7 +8,8 @@ base::Status AuditTrail::Record(const wire::AuditHead& head) {
   header.time_ms = clock_.WallMs();
   header.sha256 = base::Sha256({});
   switch (journal_.AppendAndWait(header, wire::Encode(head), {}).outcome) {
-    case journal::Outcome::kStored: return {};
+    case journal::Outcome::kStored:
+      return {};
     case journal::Outcome::kNoSpace:
       return base::Fail(base::ErrorCode::kNoSpace,
                         "the disk is full, so the access could not be recorded");

@@ -16,20 +16,30 @@ struct Kind {
 
 Kind KindOf(base::ErrorCode code) {
   switch (code) {
-    case base::ErrorCode::kInvalidArgument: return {422, "invalid-request"};
-    case base::ErrorCode::kNotFound: return {404, "not-found"};
+    case base::ErrorCode::kInvalidArgument:
+      return {422, "invalid-request"};
+    case base::ErrorCode::kNotFound:
+      return {404, "not-found"};
     case base::ErrorCode::kAlreadyExists:
-    case base::ErrorCode::kConflict: return {409, "conflict"};
-    case base::ErrorCode::kTooLarge: return {413, "too-large"};
-    case base::ErrorCode::kNoSpace: return {507, "no-space"};
-    case base::ErrorCode::kPermission: return {403, "forbidden"};
-    case base::ErrorCode::kUnsupported: return {501, "not-implemented"};
-    case base::ErrorCode::kDeadline: return {504, "not-in-time"};
+    case base::ErrorCode::kConflict:
+      return {409, "conflict"};
+    case base::ErrorCode::kTooLarge:
+      return {413, "too-large"};
+    case base::ErrorCode::kNoSpace:
+      return {507, "no-space"};
+    case base::ErrorCode::kPermission:
+      return {403, "forbidden"};
+    case base::ErrorCode::kUnsupported:
+      return {501, "not-implemented"};
+    case base::ErrorCode::kDeadline:
+      return {504, "not-in-time"};
     case base::ErrorCode::kBacklogFull:
     case base::ErrorCode::kStopped:
-    case base::ErrorCode::kUnavailable: return {503, "unavailable"};
+    case base::ErrorCode::kUnavailable:
+      return {503, "unavailable"};
     case base::ErrorCode::kCorruption:
-    case base::ErrorCode::kIo: return {500, "internal"};
+    case base::ErrorCode::kIo:
+      return {500, "internal"};
   }
   return {500, "internal"};
 }
@@ -54,8 +64,8 @@ net::Reply InvalidRequest(std::string_view path, std::string_view detail,
   json.Key("errors").BeginArray().BeginObject();
   json.Key("path").String(path).Key("detail").String(detail);
   json.EndObject().EndArray();
-  return net::Problem(422, "invalid-request", std::string(path) + " " + std::string(detail), trace_id,
-                      errors);
+  return net::Problem(422, "invalid-request", std::string(path) + " " + std::string(detail),
+                      trace_id, errors);
 }
 
 net::Reply Audited(AuditTrail& audit, const Asked& asked, std::string_view action,
@@ -79,8 +89,8 @@ base::Result<uint64_t> QueryNumber(std::string_view query, std::string_view name
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
   if (error != std::errc() || end != text->data() + text->size() || value < low || value > high) {
     return base::Fail(base::ErrorCode::kInvalidArgument,
-                      std::string(name) + " is a whole number from " + std::to_string(low) + " to " +
-                          std::to_string(high));
+                      std::string(name) + " is a whole number from " + std::to_string(low) +
+                          " to " + std::to_string(high));
   }
   return value;
 }

@@ -27,7 +27,8 @@ struct Asked {
 net::Reply FromError(const base::Error& error, std::string_view trace_id);
 
 // 422 with one offending field or parameter.
-net::Reply InvalidRequest(std::string_view path, std::string_view detail, std::string_view trace_id);
+net::Reply InvalidRequest(std::string_view path, std::string_view detail,
+                          std::string_view trace_id);
 
 // Records the access, then works out the answer: nothing is shown that is not in the audit trail.
 // Never on a loop.

@@ -18,17 +18,18 @@ struct Call {
   net::Loop& loop;
   const net::Request& request;
   const Identity& identity;
-  std::string_view route;            // the template
+  std::string_view route;  // the template
   const std::vector<std::string>& params;
-  std::string_view trace_id;         // 32 hexadecimal digits
-  bool trace_given;                  // by the caller's traceparent, not made here
+  std::string_view trace_id;  // 32 hexadecimal digits
+  bool trace_given;           // by the caller's traceparent, not made here
 };
 
 struct Route {
   net::Method method = net::Method::kGet;
-  std::string_view path;             // template, a literal
+  std::string_view path;  // template, a literal
   Scope scope = Scope::kRead;
-  // The parameter that names a study, which the token must be allowed; -1: the handler looks itself.
+  // The parameter that names a study, which the token must be allowed; -1: the handler looks
+  // itself.
   int study_param = -1;
   std::function<void(const Call&)> handle;
   // Instead of `handle`, for a body taken in pieces: null if the request was answered already.

@@ -52,10 +52,10 @@ class Connection {
   virtual base::Status Begin() = 0;
   virtual base::Status Commit() = 0;
   virtual void Rollback() = 0;
-  virtual base::Status Savepoint() = 0;          // one at a time, inside a transaction
+  virtual base::Status Savepoint() = 0;  // one at a time, inside a transaction
   virtual base::Status ReleaseSavepoint() = 0;
-  virtual void RollbackToSavepoint() = 0;        // and releases it
-  virtual int64_t Changes() const = 0;           // rows touched by the last statement
+  virtual void RollbackToSavepoint() = 0;  // and releases it
+  virtual int64_t Changes() const = 0;     // rows touched by the last statement
 };
 
 // Schema changes, applied in order, each in a transaction of its own with its number.
@@ -81,8 +81,8 @@ struct SqliteOptions {
 };
 base::Result<std::unique_ptr<Database>> OpenSqlite(const SqliteOptions& options);
 
-// Puts the store `fresh` in the place of `path`, whole or not at all, in the same folder. Nobody may
-// have either open.
+// Puts the store `fresh` in the place of `path`, whole or not at all, in the same folder. Nobody
+// may have either open.
 base::Status ReplaceSqlite(const std::string& fresh, const std::string& path);
 // Removes a store's file and what SQLite keeps beside it, where they exist.
 void RemoveSqlite(const std::string& path);

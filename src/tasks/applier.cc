@@ -57,9 +57,8 @@ Status Applier::OpenStore(store::Database& database) {
   waiting_.merge(waiting);
   committed_waiting_ = waiting_;
   WEIR_RETURN_IF_ERROR(service_.OpenControls(*connection_));
-  return ledger_.ForEachDefinition([this](std::string_view packed, Offset offset) {
-    return instruments_.Add(packed, offset);
-  });
+  return ledger_.ForEachDefinition(
+      [this](std::string_view packed, Offset offset) { return instruments_.Add(packed, offset); });
 }
 
 std::string_view Applier::NameOf(size_t task) const {
@@ -175,8 +174,7 @@ Status Applier::ApplyTask(size_t task, const Window& window) {
       if (again && !IsTheRecords(again->error)) return Fail(again->error);
       if (again) WEIR_RETURN_IF_ERROR(ApplyOneByOne(task, window, {first, stop->index}));
     }
-    WEIR_RETURN_IF_ERROR(
-        Quarantine(task, window.block.records[stop->index], stop->error.message));
+    WEIR_RETURN_IF_ERROR(Quarantine(task, window.block.records[stop->index], stop->error.message));
     first = stop->index + 1;
   }
   staged_[task].cursor = window.end;
@@ -243,7 +241,8 @@ Status Applier::ApplyExpress(const Express& express) {
     // In order of offset: a pause holds for the urgent records behind it.
     auto control = express.control.begin();
     const auto apply_control_below = [&](std::optional<Offset> offset) -> Status {
-      for (; control != express.control.end() && (!offset || control->offset < *offset); ++control) {
+      for (; control != express.control.end() && (!offset || control->offset < *offset);
+           ++control) {
         WEIR_ASSIGN_OR_RETURN(const journal::Record record, journal_.ReadOne(control->offset));
         WEIR_RETURN_IF_ERROR(ApplyControl(record.view()));
       }
@@ -371,8 +370,7 @@ Status Applier::ReplayOne(size_t task, Offset record, Offset replay) {
   window.begin = copy->offset;
   window.end = copy->offset + 1;
   window.block.records.push_back(copy->view());
-  WEIR_ASSIGN_OR_RETURN(window.computed,
-                        service_.Compute(window.block, instruments_, replay));
+  WEIR_ASSIGN_OR_RETURN(window.computed, service_.Compute(window.block, instruments_, replay));
   WEIR_RETURN_IF_ERROR(connection_->Savepoint());
   Status status = tasks_[task]->Apply(window, 0, Turn{.visible_at = replay, .replayed = true});
   if (status) status = tasks_[task]->Flush();

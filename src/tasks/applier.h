@@ -59,8 +59,8 @@ class Applier {
     Offset control_end;
   };
   base::Status ApplyExpress(const Express& express);
-  // The express lane has found nothing more below these (by task): the cursors are saved with what is
-  // applied next.
+  // The express lane has found nothing more below these (by task): the cursors are saved with what
+  // is applied next.
   void Looked(Offset control_end, const std::vector<Offset>& ahead);
 
   // A step of the work that tasks have put off, all tasks together; see Task::Settle().

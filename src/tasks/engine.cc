@@ -41,15 +41,14 @@ Status CheckCursors(const Applier& applier, std::span<Task* const> tasks,
     if (cursor > journal.durable_end()) {
       return Fail(ErrorCode::kCorruption,
                   "the cursor of task " + name + " is " + std::to_string(cursor.value()) +
-                      ", but the journal ends at " +
-                      std::to_string(journal.durable_end().value()) +
+                      ", but the journal ends at " + std::to_string(journal.durable_end().value()) +
                       ": records that were applied are missing");
     }
     if (cursor < journal.begin()) {
-      return Fail(ErrorCode::kNotFound,
-                  "task " + name + " needs offsets " + std::to_string(cursor.value()) + " to " +
-                      std::to_string(journal.begin().value()) +
-                      ", which the journal does not hold any more");
+      return Fail(ErrorCode::kNotFound, "task " + name + " needs offsets " +
+                                            std::to_string(cursor.value()) + " to " +
+                                            std::to_string(journal.begin().value()) +
+                                            ", which the journal does not hold any more");
     }
   }
   return {};
@@ -69,7 +68,8 @@ class EngineImpl final : public Engine {
   ~EngineImpl() override { Stop(); }
 
   Status OpenStore(store::Database& database) {
-    WEIR_ASSIGN_OR_RETURN(applier_, Applier::Open(journal_, database, service_, instruments_, clock_));
+    WEIR_ASSIGN_OR_RETURN(applier_,
+                          Applier::Open(journal_, database, service_, instruments_, clock_));
     WEIR_RETURN_IF_ERROR(CheckCursors(*applier_, service_.tasks(), journal_));
     express_ = std::make_unique<ExpressLane>(journal_, *applier_, instruments_);
     const Backoff backoff(options_.retry_first_ms, options_.retry_max_ms);
@@ -183,8 +183,8 @@ class EngineImpl final : public Engine {
     std::vector<WindowReader::LaneGoal> goals;
     for (const Lane& lane : lanes) goals.push_back({lane.cursor, lane.limit});
     reader_->SetLanes(goals);
-    lanes_caught_up_ = std::ranges::all_of(
-        lanes, [](const Lane& lane) { return lane.cursor >= lane.limit; });
+    lanes_caught_up_ =
+        std::ranges::all_of(lanes, [](const Lane& lane) { return lane.cursor >= lane.limit; });
 
     const uint64_t near = kNearWindows * options_.window_records_max;
     for (const size_t index : Order(lanes, turn_++, near)) {
@@ -212,8 +212,8 @@ class EngineImpl final : public Engine {
     return runnable;
   }
 
-  // What windows may read: all of it once enough is there or the first of it has waited long enough,
-  // so that a trickle is not committed record by record.
+  // What windows may read: all of it once enough is there or the first of it has waited long
+  // enough, so that a trickle is not committed record by record.
   Offset Release(Offset end) {
     if (end <= released_end_) return released_end_;
     const int64_t now = Now();
@@ -287,7 +287,8 @@ class EngineImpl final : public Engine {
     }
     if (linger_until_ns_ != 0) {
       const int64_t left_ms = (linger_until_ns_ - Now()) / 1'000'000 + 1;
-      reader_->WaitReady(static_cast<int>(std::clamp<int64_t>(left_ms, 1, options_.express_gap_ms)));
+      reader_->WaitReady(
+          static_cast<int>(std::clamp<int64_t>(left_ms, 1, options_.express_gap_ms)));
       return;
     }
     journal_.WaitBeyond(end, UntilRetryMs());
@@ -376,9 +377,12 @@ class EngineImpl final : public Engine {
 
 const char* Name(TaskState state) {
   switch (state) {
-    case TaskState::kRunning: return "running";
-    case TaskState::kPaused: return "paused";
-    case TaskState::kStalled: return "stalled";
+    case TaskState::kRunning:
+      return "running";
+    case TaskState::kPaused:
+      return "paused";
+    case TaskState::kStalled:
+      return "stalled";
   }
   return "unknown";
 }

@@ -33,17 +33,17 @@
 namespace weir::tasks {
 
 struct EngineOptions {
-  size_t workers = 0;                    // 0: one per core
-  size_t queue_records_max = 20'000;     // read ahead of the committer, all tasks together
+  size_t workers = 0;                 // 0: one per core
+  size_t queue_records_max = 20'000;  // read ahead of the committer, all tasks together
   size_t queue_bytes_max = 16u << 20;
   size_t window_records_max = 2000;
-  int window_target_ms = 30;             // windows' rows take about this long, commits aside
-  int linger_ms = 20;                    // how long a small window may wait to become larger
-  int express_gap_ms = 5;                // between looks at the control index while records arrive
-  int retry_first_ms = 50;               // then doubled
+  int window_target_ms = 30;  // windows' rows take about this long, commits aside
+  int linger_ms = 20;         // how long a small window may wait to become larger
+  int express_gap_ms = 5;     // between looks at the control index while records arrive
+  int retry_first_ms = 50;    // then doubled
   int retry_max_ms = 5000;
   int nice = 10;
-  bool paused = false;                   // no task runs, whatever the journal says of them
+  bool paused = false;  // no task runs, whatever the journal says of them
 };
 
 enum class TaskState : uint8_t { kRunning, kPaused, kStalled };
@@ -53,31 +53,31 @@ const char* Name(TaskState state);
 struct TaskStatus {
   std::string name;
   TaskState state = TaskState::kRunning;
-  Offset cursor;              // everything below is applied or quarantined
-  uint64_t lag = 0;           // durable records at or above the cursor
-  uint64_t quarantined = 0;   // records in quarantine now
-  uint64_t retries = 0;       // since it last went well; 0 unless stalled
-  std::string reason;         // why it is stalled
-  uint64_t apply_ns = 0;      // spent in its rows, since the start
+  Offset cursor;             // everything below is applied or quarantined
+  uint64_t lag = 0;          // durable records at or above the cursor
+  uint64_t quarantined = 0;  // records in quarantine now
+  uint64_t retries = 0;      // since it last went well; 0 unless stalled
+  std::string reason;        // why it is stalled
+  uint64_t apply_ns = 0;     // spent in its rows, since the start
 };
 
 struct EngineStats {
-  uint64_t windows = 0;            // committed
-  uint64_t records = 0;            // in them
+  uint64_t windows = 0;  // committed
+  uint64_t records = 0;  // in them
   uint64_t express_commits = 0;
   uint64_t express_records = 0;
   uint64_t commit_failures = 0;
-  uint64_t apply_ns = 0;           // from begin to commit, windows
-  uint64_t commit_ns = 0;          // commits alone, the express lane's too
-  uint64_t queued_records = 0;     // read and not yet applied
+  uint64_t apply_ns = 0;        // from begin to commit, windows
+  uint64_t commit_ns = 0;       // commits alone, the express lane's too
+  uint64_t queued_records = 0;  // read and not yet applied
   uint64_t queued_bytes = 0;
 };
 
 // Numbered 1–99: cursors, quarantine, definitions.
 std::span<const store::Migration> Migrations();
 
-// The furthest cursor that the store holds: a journal that ends before it has lost records. Zero for
-// a new store. The store must be migrated.
+// The furthest cursor that the store holds: a journal that ends before it has lost records. Zero
+// for a new store. The store must be migrated.
 base::Result<Offset> FurthestCursor(store::Database& database);
 
 class Engine {

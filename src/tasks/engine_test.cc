@@ -20,8 +20,7 @@ constexpr int kLongMs = 20'000;
 
 class EngineTest : public ::testing::Test {
  protected:
-  EngineTest()
-      : folder_(::testing::UnitTest::GetInstance()->current_test_info()->name()) {
+  EngineTest() : folder_(::testing::UnitTest::GetInstance()->current_test_info()->name()) {
     OpenStore(0);
     std::vector<store::Migration> migrations(Migrations().begin(), Migrations().end());
     migrations.push_back(kNotingMigration);
@@ -155,9 +154,8 @@ TEST_F(EngineTest, APausedTaskStandsStillAloneAndCatchesUpWhenResumed) {
       WaitStatus("first", [](const TaskStatus& s) { return s.state == TaskState::kPaused; }));
   const Offset paused_at = StatusOf("first").cursor;
   for (int i = 0; i < 500; ++i) AddReport(journal_, "b");
-  ASSERT_TRUE(WaitStatus("second", [&](const TaskStatus& s) {
-    return s.cursor == journal_.durable_end();
-  }));
+  ASSERT_TRUE(WaitStatus("second",
+                         [&](const TaskStatus& s) { return s.cursor == journal_.durable_end(); }));
   EXPECT_EQ(StatusOf("first").cursor, paused_at);
   Pause(journal_, "first", false);
   for (int i = 0; i < 500; ++i) AddReport(journal_, "b");
@@ -323,7 +321,8 @@ TEST_F(EngineTest, AppliesEachRecordOnceWhateverCallTheCrashHits) {
     auto engine = Engine::Open(options_, journal_, store, service_, base::SystemClock());
     if (!engine) continue;  // crashed while opening
     ASSERT_TRUE((*engine)->Start());
-    while (!faults.crashed() && !(*engine)->WaitApplied(journal_.durable_end(), 1)) {}
+    while (!faults.crashed() && !(*engine)->WaitApplied(journal_.durable_end(), 1)) {
+    }
   }
   Start();
   ASSERT_TRUE(WaitApplied());

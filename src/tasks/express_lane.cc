@@ -48,10 +48,10 @@ Result<Found> Scan(const journal::Journal& journal, Offset from, Offset end, Wan
 // In memory only: the rows come with the control records' own turn.
 Status ExpressLane::LearnInstruments(Offset end) {
   while (known_end_ < end) {
-    WEIR_ASSIGN_OR_RETURN(
-        const Found found, Scan(journal_, known_end_, end, [](const ControlEntry& entry) {
-          return entry.kind == static_cast<uint16_t>(wire::Kind::kDefinition);
-        }));
+    WEIR_ASSIGN_OR_RETURN(const Found found,
+                          Scan(journal_, known_end_, end, [](const ControlEntry& entry) {
+                            return entry.kind == static_cast<uint16_t>(wire::Kind::kDefinition);
+                          }));
     for (const ControlEntry& entry : found.entries) {
       WEIR_ASSIGN_OR_RETURN(const journal::Record record, journal_.ReadOne(entry.offset));
       // One that does not compile is quarantined in its turn, and what names it with it.
@@ -70,8 +70,10 @@ Result<ExpressLane::Done> ExpressLane::Step(Offset end, const std::vector<size_t
   std::vector<size_t> tasks;  // those of `urgent` that stand furthest back, together
   for (const size_t task : urgent) {
     const Offset from = AheadOf(task);
-    if (tasks.empty() || from < ahead.end) tasks = {task}, ahead.end = from;
-    else if (from == ahead.end) tasks.push_back(task);
+    if (tasks.empty() || from < ahead.end)
+      tasks = {task}, ahead.end = from;
+    else if (from == ahead.end)
+      tasks.push_back(task);
   }
   if (!tasks.empty() && ahead.end < end) {
     WEIR_ASSIGN_OR_RETURN(ahead, Scan(journal_, ahead.end, end, IsUrgent));

@@ -1,8 +1,8 @@
 // Walks the journal's control index ahead of the windows: urgent records, and records that command.
 //
 // Step() reads what became durable since the last one and applies it in bounded transactions, until
-// nothing is left. Instruments are known before anything that follows them is evaluated: windows may
-// be read up to known_end(). Committer's thread.
+// nothing is left. Instruments are known before anything that follows them is evaluated: windows
+// may be read up to known_end(). Committer's thread.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ class ExpressLane {
   struct Done {
     size_t records = 0;  // applied by this step
     size_t commits = 0;
-    bool more = false;   // there is more to do at once
+    bool more = false;  // there is more to do at once
   };
   // One transaction's worth of what lies below `end`, which is durable. `urgent`: tasks that take
   // urgent records early and run. After an error some of it may be applied, the rest is left.

@@ -21,8 +21,8 @@ class Instruments {
  public:
   using DefinitionPtr = std::shared_ptr<const clinical::Definition>;
 
-  // `packed` is the body of a kDefinition record at `offset`. kInvalidArgument: it does not compile.
-  // The first offset of a hash counts.
+  // `packed` is the body of a kDefinition record at `offset`. kInvalidArgument: it does not
+  // compile. The first offset of a hash counts.
   base::Status Add(std::string_view packed, base::Offset offset);
   // Nullptr: not journalled before `before`. `hash`: 32 bytes. Lives as long as this object.
   const clinical::Definition* Find(std::string_view hash, base::Offset before) const;

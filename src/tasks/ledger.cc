@@ -56,8 +56,9 @@ std::span<const store::Migration> Migrations() { return kMigrations; }
 
 Result<Offset> FurthestCursor(store::Database& database) {
   WEIR_ASSIGN_OR_RETURN(const auto connection, database.OpenReader());
-  WEIR_ASSIGN_OR_RETURN(Statement * furthest,
-                        connection->Prepare("SELECT coalesce(max(max(cursor, ahead)), 0) FROM task"));
+  WEIR_ASSIGN_OR_RETURN(
+      Statement * furthest,
+      connection->Prepare("SELECT coalesce(max(max(cursor, ahead)), 0) FROM task"));
   WEIR_ASSIGN_OR_RETURN(const bool row, furthest->Step());
   const Offset offset = row ? ToOffset(furthest->Int(0)) : Offset(0);
   furthest->Reset();
@@ -71,8 +72,8 @@ Result<Ledger> Ledger::Open(store::Connection& connection) {
     WEIR_ASSIGN_OR_RETURN(slot, connection.Prepare(sql));
     return {};
   };
-  WEIR_RETURN_IF_ERROR(prepare(
-      ledger.load_, "SELECT cursor, ahead, paused, quarantined FROM task WHERE name = ?"));
+  WEIR_RETURN_IF_ERROR(
+      prepare(ledger.load_, "SELECT cursor, ahead, paused, quarantined FROM task WHERE name = ?"));
   WEIR_RETURN_IF_ERROR(
       prepare(ledger.save_,
               "INSERT INTO task(name, cursor, ahead, paused, quarantined) VALUES(?, ?, ?, ?, ?)"
@@ -85,8 +86,8 @@ Result<Ledger> Ledger::Open(store::Connection& connection) {
   WEIR_RETURN_IF_ERROR(prepare(ledger.quarantined_,
                                "SELECT kind, flags, time_ms, head, body FROM quarantine"
                                " WHERE task = ? AND record_offset = ?"));
-  WEIR_RETURN_IF_ERROR(prepare(
-      ledger.release_, "DELETE FROM quarantine WHERE task = ? AND record_offset = ?"));
+  WEIR_RETURN_IF_ERROR(
+      prepare(ledger.release_, "DELETE FROM quarantine WHERE task = ? AND record_offset = ?"));
   WEIR_RETURN_IF_ERROR(prepare(ledger.note_attempt_,
                                "UPDATE quarantine SET reason = ?, attempts = attempts + 1"
                                " WHERE task = ? AND record_offset = ?"));
@@ -96,11 +97,11 @@ Result<Ledger> Ledger::Open(store::Connection& connection) {
   WEIR_RETURN_IF_ERROR(prepare(ledger.remove_replay_,
                                "DELETE FROM replay_waiting WHERE task = ? AND record_offset = ?"
                                " AND replay_offset = ?"));
-  WEIR_RETURN_IF_ERROR(prepare(
-      ledger.replays_, "SELECT task, record_offset, replay_offset FROM replay_waiting"));
-  WEIR_RETURN_IF_ERROR(prepare(
-      ledger.add_definition_,
-      "INSERT INTO definition(record_offset, packed) VALUES(?, ?) ON CONFLICT DO NOTHING"));
+  WEIR_RETURN_IF_ERROR(
+      prepare(ledger.replays_, "SELECT task, record_offset, replay_offset FROM replay_waiting"));
+  WEIR_RETURN_IF_ERROR(
+      prepare(ledger.add_definition_,
+              "INSERT INTO definition(record_offset, packed) VALUES(?, ?) ON CONFLICT DO NOTHING"));
   WEIR_RETURN_IF_ERROR(prepare(ledger.definitions_,
                                "SELECT record_offset, packed FROM definition"
                                " ORDER BY record_offset"));
@@ -184,8 +185,8 @@ Result<WaitingReplays> Ledger::LoadReplays() {
   WaitingReplays replays;
   auto row = replays_->Step();
   for (; row && *row; row = replays_->Step()) {
-    replays.insert({std::string(replays_->Text(0)), ToOffset(replays_->Int(1)),
-                    ToOffset(replays_->Int(2))});
+    replays.insert(
+        {std::string(replays_->Text(0)), ToOffset(replays_->Int(1)), ToOffset(replays_->Int(2))});
   }
   replays_->Reset();
   if (!row) return base::Fail(std::move(row).error());

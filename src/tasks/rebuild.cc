@@ -88,8 +88,7 @@ Result<Rebuilt> Fill(const RebuildOptions& options, const journal::Journal& jour
   WEIR_ASSIGN_OR_RETURN(const auto applier,
                         Applier::Open(journal, *database, service, known.instruments,
                                       base::SystemClock(), std::move(known.waiting)));
-  WEIR_RETURN_IF_ERROR(
-      ApplyAll(options, journal, end, service, known.instruments, applier.get()));
+  WEIR_RETURN_IF_ERROR(ApplyAll(options, journal, end, service, known.instruments, applier.get()));
   Rebuilt rebuilt{.records = end.value(), .quarantined = applier->control().quarantined};
   for (size_t i = 0; i < applier->task_count(); ++i) {
     rebuilt.quarantined += applier->progress(i).quarantined;

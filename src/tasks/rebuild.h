@@ -2,14 +2,14 @@
 //
 // All records are applied from offset 0 in order, into a store beside the present one, which then
 // takes its place, whole or not at all; until then the present one is not touched. Where a task had
-// a record in quarantine and the journal holds its replay, the record is left to that replay, so that
-// what became visible when stays as it was. A task that was paused at the journal's end is applied to
-// that end all the same, and is paused.
+// a record in quarantine and the journal holds its replay, the record is left to that replay, so
+// that what became visible when stays as it was. A task that was paused at the journal's end is
+// applied to that end all the same, and is paused.
 //
 // The journal is open with its index (not read-only); nobody else may have it or the store open.
 // Errors: kNotFound: the journal does not begin at offset 0 any more, and the message names the
-// missing offsets; others as the journal and the store have them. After an error the present store is
-// as it was.
+// missing offsets; others as the journal and the store have them. After an error the present store
+// is as it was.
 #pragma once
 
 #include <cstdint>

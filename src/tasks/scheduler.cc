@@ -39,8 +39,8 @@ std::vector<size_t> Order(std::span<const Lane> lanes, uint64_t turn, uint64_t n
 
 void WindowSize::Applied(size_t records, int64_t took_ns) {
   if (records < kTellingRecords) return;
-  const double per_record = static_cast<double>(std::max<int64_t>(took_ns, 1)) /
-                            static_cast<double>(records);
+  const double per_record =
+      static_cast<double>(std::max<int64_t>(took_ns, 1)) / static_cast<double>(records);
   const double fits = static_cast<double>(target_ns_) / per_record;
   // Half of the way: one slow commit says little.
   const double next = (static_cast<double>(records_) + fits) / 2;

@@ -44,9 +44,9 @@ struct Turn {
 //
 // Threads: the committer's alone. Apply() and Flush() run inside a transaction on the connection of
 // Open(), within a savepoint of the task's own; Discard() follows when that was rolled back.
-// Errors: kInvalidArgument is the record's own: it is isolated and goes to the task's quarantine, so
-// the message must not hold a patient's data. Anything else is the environment's: the task stalls,
-// quarantines nothing, and is tried again for ever.
+// Errors: kInvalidArgument is the record's own: it is isolated and goes to the task's quarantine,
+// so the message must not hold a patient's data. Anything else is the environment's: the task
+// stalls, quarantines nothing, and is tried again for ever.
 class Task {
  public:
   virtual ~Task() = default;
@@ -66,8 +66,8 @@ class Task {
   // The transaction was rolled back: forgets all that was believed written in it.
   virtual void RolledBack() { Discard(); }
 
-  // Does a little of the work that was put off for when nothing else is to be done, in a transaction
-  // of its own. False: there is none.
+  // Does a little of the work that was put off for when nothing else is to be done, in a
+  // transaction of its own. False: there is none.
   virtual base::Result<bool> Settle() { return false; }
   virtual bool settled() const { return true; }
 

@@ -174,8 +174,7 @@ void WindowReader::Work() {
 void WindowReader::Fill(const std::shared_ptr<Lane>& lane, std::unique_lock<std::mutex>& lock) {
   auto slot = lane->slots.emplace_back(std::make_shared<Slot>());
   const Offset from = lane->read_next;
-  const size_t records =
-      std::min<uint64_t>(window_records_, lane->limit - from);
+  const size_t records = std::min<uint64_t>(window_records_, lane->limit - from);
   slot->records = records;
   slot->bytes = ReadBytesMax(options_.bytes_max);
   held_.records += slot->records;
@@ -186,8 +185,8 @@ void WindowReader::Fill(const std::shared_ptr<Lane>& lane, std::unique_lock<std:
   Window& window = slot->window;
   Status status = journal_.Read(from, records, ReadBytesMax(options_.bytes_max), &window.block);
   if (status && window.block.records.empty()) {
-    status = Fail(ErrorCode::kUnavailable, "the journal has no record at offset " +
-                                               std::to_string(from.value()) + " yet");
+    status = Fail(ErrorCode::kUnavailable,
+                  "the journal has no record at offset " + std::to_string(from.value()) + " yet");
   }
   size_t bytes = 0;
   for (const journal::RecordView& record : window.block.records) {

@@ -5,9 +5,9 @@
 // SetLanes() where lanes begin and how far they may read, takes the window at a lane's cursor with
 // Front() and drops it with Pop(). A lane whose cursor is not named any more is forgotten.
 //
-// Memory: at most `records_max` records and `bytes_max` bytes are read and not yet popped, all lanes
-// together, and beyond that one window per lane, so that none waits for another.
-// Threads: SetLanes, Front, Pop, WaitReady and Stop from the consumer; the rest from any.
+// Memory: at most `records_max` records and `bytes_max` bytes are read and not yet popped, all
+// lanes together, and beyond that one window per lane, so that none waits for another. Threads:
+// SetLanes, Front, Pop, WaitReady and Stop from the consumer; the rest from any.
 #pragma once
 
 #include <condition_variable>
@@ -37,8 +37,8 @@ struct WindowReaderOptions {
 
 class WindowReader {
  public:
-  WindowReader(WindowReaderOptions options, const journal::Journal& journal,
-               const Service& service, const Instruments& instruments);
+  WindowReader(WindowReaderOptions options, const journal::Journal& journal, const Service& service,
+               const Instruments& instruments);
   ~WindowReader();
 
   struct LaneGoal {
@@ -86,8 +86,8 @@ class WindowReader {
 
   Lane* FindLane(Offset cursor);
   bool MayRead(const Lane& lane) const;
-  void Kick();           // with mutex_ held
-  void Work();           // on a worker: fills slots until no lane may read
+  void Kick();  // with mutex_ held
+  void Work();  // on a worker: fills slots until no lane may read
   void Fill(const std::shared_ptr<Lane>& lane, std::unique_lock<std::mutex>& lock);
   void Drop(Lane& lane);
 

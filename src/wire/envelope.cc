@@ -35,8 +35,8 @@ class Encoder {
   std::string& out_;
 };
 
-// Reads a head; `Done` turns a version or a length that does not fit into one error. Bytes after the
-// known fields belong to a later version's additions and are ignored.
+// Reads a head; `Done` turns a version or a length that does not fit into one error. Bytes after
+// the known fields belong to a later version's additions and are ignored.
 class Decoder {
  public:
   Decoder(const char* what, std::string_view bytes) : what_(what), reader_(bytes) {

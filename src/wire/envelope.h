@@ -23,49 +23,49 @@ struct ReportHead {
   std::string_view study_id;
   std::string_view report_id;
   std::string_view patient_id;
-  std::string_view site_id;    // empty: not given, likewise below
+  std::string_view site_id;  // empty: not given, likewise below
   std::string_view doctor_id;
   std::string_view instrument;       // as named by the sender, or inferred
   std::string_view definition_hash;  // 32 bytes, or empty: no definition in force
   std::optional<int64_t> authored_ms;
-  std::string_view sender;     // the token's name
-  std::string_view trace_id;   // 32 hexadecimal digits, or empty
+  std::string_view sender;    // the token's name
+  std::string_view trace_id;  // 32 hexadecimal digits, or empty
 };
 
-struct AlertActionHead {       // kAlertAcknowledged, kAlertEscalated
-  Offset report;               // the alert's report: alerts are named by it
-  std::string_view actor;      // token name or "weir"
+struct AlertActionHead {   // kAlertAcknowledged, kAlertEscalated
+  Offset report;           // the alert's report: alerts are named by it
+  std::string_view actor;  // token name or "weir"
   std::string_view note;
 };
 
-struct DeliveryHead {          // kDelivery
-  Offset report;               // of the alert
-  uint8_t stage = 0;           // 0: the alert itself, 1: its escalation
-  bool delivered = false;      // false: given up on, for good
+struct DeliveryHead {      // kDelivery
+  Offset report;           // of the alert
+  uint8_t stage = 0;       // 0: the alert itself, 1: its escalation
+  bool delivered = false;  // false: given up on, for good
   uint32_t attempts = 0;
-  uint16_t status = 0;         // last HTTP status; 0: none
-  std::string_view target;     // the configured target's name, never its URL
+  uint16_t status = 0;      // last HTTP status; 0: none
+  std::string_view target;  // the configured target's name, never its URL
   std::string_view detail;
 };
 
-struct ReplayHead {            // kReplay
+struct ReplayHead {  // kReplay
   std::string_view task;
   Offset record;
   std::string_view actor;
 };
 
-struct TaskStateHead {         // kTaskState
+struct TaskStateHead {  // kTaskState
   std::string_view task;
   bool paused = false;
   std::string_view actor;
 };
 
-struct AuditHead {             // kAudit
+struct AuditHead {  // kAudit
   std::string_view actor;
-  std::string_view action;     // "read", "list", "export", "acknowledge", "pause", "resume", "replay"
-  std::string_view route;      // template: "/api/v1/reports/{study}/{report_id}"
+  std::string_view action;  // "read", "list", "export", "acknowledge", "pause", "resume", "replay"
+  std::string_view route;   // template: "/api/v1/reports/{study}/{report_id}"
   std::string_view study_id;
-  std::string_view subject;    // what was asked for: a report's or patient's id, a table's name
+  std::string_view subject;  // what was asked for: a report's or patient's id, a table's name
   std::string_view trace_id;
 };
 
@@ -89,7 +89,7 @@ base::Result<AuditHead> DecodeAudit(std::string_view bytes);
 // The identities that the journal keeps unique.
 journal::Key ReportKey(std::string_view study_id, std::string_view report_id);
 journal::Key DefinitionKey(const base::Digest& hash);
-journal::Key AlertActionKey(Kind kind, Offset report);          // once per alert
+journal::Key AlertActionKey(Kind kind, Offset report);  // once per alert
 journal::Key DeliveryKey(Offset report, uint8_t stage, std::string_view target);
 
 }  // namespace weir::wire

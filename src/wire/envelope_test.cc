@@ -40,17 +40,18 @@ TEST(ReportHeadCodec, ReadsWhatItWrote) {
 }
 
 TEST(Codecs, RefuseEveryShorterHead) {
-  const std::string heads[] = {
-      Encode(kReport), Encode(AlertActionHead{Offset(7), "a", "seen"}),
-      Encode(DeliveryHead{Offset(7), 1, true, 3, 200, "ward", ""}),
-      Encode(ReplayHead{"assess", Offset(9), "op"}), Encode(TaskStateHead{"diary", true, "op"}),
-      Encode(AuditHead{"op", "read", "/x", "s", "r", "t"})};
+  const std::string heads[] = {Encode(kReport),
+                               Encode(AlertActionHead{Offset(7), "a", "seen"}),
+                               Encode(DeliveryHead{Offset(7), 1, true, 3, 200, "ward", ""}),
+                               Encode(ReplayHead{"assess", Offset(9), "op"}),
+                               Encode(TaskStateHead{"diary", true, "op"}),
+                               Encode(AuditHead{"op", "read", "/x", "s", "r", "t"})};
   for (size_t kind = 0; kind < std::size(heads); ++kind) {
     for (size_t size = 0; size < heads[kind].size(); ++size) {
       const std::string_view cut(heads[kind].data(), size);
-      const bool taken[] = {DecodeReport(cut).has_value(),      DecodeAlertAction(cut).has_value(),
-                            DecodeDelivery(cut).has_value(),    DecodeReplay(cut).has_value(),
-                            DecodeTaskState(cut).has_value(),   DecodeAudit(cut).has_value()};
+      const bool taken[] = {DecodeReport(cut).has_value(),    DecodeAlertAction(cut).has_value(),
+                            DecodeDelivery(cut).has_value(),  DecodeReplay(cut).has_value(),
+                            DecodeTaskState(cut).has_value(), DecodeAudit(cut).has_value()};
       EXPECT_FALSE(taken[kind]) << kind << " cut to " << size;
     }
   }

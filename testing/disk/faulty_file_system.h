@@ -2,8 +2,8 @@
 //
 // It knows which bytes and which names were synced. LosePower() drops, tears and reorders what was
 // not: of each unsynced write any bytes may be there, or zeros, or garbage in its place; of a
-// directory's unsynced changes the first few. A sync of a file that fails leaves what it should have
-// written readable, and a later sync does not write it again (as Linux does).
+// directory's unsynced changes the first few. A sync of a file that fails leaves what it should
+// have written readable, and a later sync does not write it again (as Linux does).
 //
 // After LosePower() or Kill() every File and lock from before is dead, as its process would be, and
 // calls that were to fail are forgotten.

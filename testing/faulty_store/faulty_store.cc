@@ -62,10 +62,16 @@ class FaultyConnection final : public store::Connection {
   Status Execute(std::string_view sql) override {
     return Guarded(sql, [&] { return inner_->Execute(sql); });
   }
-  Status Begin() override { return Guarded("BEGIN", [&] { return inner_->Begin(); }); }
-  Status Commit() override { return Guarded("COMMIT", [&] { return inner_->Commit(); }); }
+  Status Begin() override {
+    return Guarded("BEGIN", [&] { return inner_->Begin(); });
+  }
+  Status Commit() override {
+    return Guarded("COMMIT", [&] { return inner_->Commit(); });
+  }
   void Rollback() override { inner_->Rollback(); }
-  Status Savepoint() override { return Guarded("SAVEPOINT", [&] { return inner_->Savepoint(); }); }
+  Status Savepoint() override {
+    return Guarded("SAVEPOINT", [&] { return inner_->Savepoint(); });
+  }
   Status ReleaseSavepoint() override {
     return Guarded("RELEASE", [&] { return inner_->ReleaseSavepoint(); });
   }

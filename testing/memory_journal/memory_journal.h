@@ -1,7 +1,7 @@
 // A journal in memory: every record is durable as soon as it is added. For tests of what reads one.
 //
-// Reads and control look-ups can be made to fail, the journal can be told to begin later (archived).
-// Threads: as journal::Journal.
+// Reads and control look-ups can be made to fail, the journal can be told to begin later
+// (archived). Threads: as journal::Journal.
 #pragma once
 
 #include <condition_variable>
@@ -19,8 +19,8 @@ namespace weir::testing {
 
 class MemoryJournal final : public journal::Journal {
  public:
-  // Appends; kConflicting is set when the key is taken by another body. Duplicates are appended too:
-  // dedupe is the real journal's affair.
+  // Appends; kConflicting is set when the key is taken by another body. Duplicates are appended
+  // too: dedupe is the real journal's affair.
   journal::Offset Add(journal::RecordHeader header, std::string head, std::string body);
 
   // While set, Read() of a window that holds the offset, and ReadOne() of it, fail.

@@ -21,15 +21,15 @@ class ScriptedTransport final : public net::Transport {
   static constexpr size_t kUnlimited = SIZE_MAX;
 
   struct Connection {
-    std::string sent;             // what the loop has sent
-    size_t room = kUnlimited;     // how much more is taken
+    std::string sent;          // what the loop has sent
+    size_t room = kUnlimited;  // how much more is taken
     bool paused = false;
-    bool finished = false;        // the loop sends no more
+    bool finished = false;  // the loop sends no more
     bool closed = false;
     bool reset = false;
-    bool full = false;            // a Send() was cut short
+    bool full = false;  // a Send() was cut short
     std::deque<std::string> arriving;
-    bool peer_finished = false;   // after what is arriving
+    bool peer_finished = false;  // after what is arriving
     bool peer_finish_told = false;
     bool broken = false;
   };
@@ -48,8 +48,8 @@ class ScriptedTransport final : public net::Transport {
   // Bytes that Wait() could hand over now.
   bool idle() const {
     return connecting_ == 0 && std::ranges::all_of(connections_, [](const Connection& c) {
-             return c.closed || c.paused || (c.arriving.empty() && !c.broken &&
-                                             c.peer_finished == c.peer_finish_told);
+             return c.closed || c.paused ||
+                    (c.arriving.empty() && !c.broken && c.peer_finished == c.peer_finish_told);
            });
   }
   int64_t last_timeout_ns() const { return last_timeout_ns_; }

@@ -27,8 +27,13 @@ std::string PathOf(const Options& options) {
 
 AlertStream::AlertStream(const Target& target, const Options& options, const Plan& plan,
                          Ledger& ledger, Findings& findings)
-    : target_(target), headers_(CommonHeaders(options)), path_(PathOf(options)), plan_(plan),
-      ledger_(ledger), findings_(findings), wake_fd_(eventfd(0, EFD_CLOEXEC)),
+    : target_(target),
+      headers_(CommonHeaders(options)),
+      path_(PathOf(options)),
+      plan_(plan),
+      ledger_(ledger),
+      findings_(findings),
+      wake_fd_(eventfd(0, EFD_CLOEXEC)),
       thread_([this] { Follow(); }) {}
 
 AlertStream::~AlertStream() {
@@ -73,7 +78,8 @@ void AlertStream::Follow() {
 
 AlertStream::Ended AlertStream::FollowOnce(int fd) {
   parser_.Reset();
-  std::string request = "GET " + path_ + " HTTP/1.1\r\n" + headers_ + "Accept: text/event-stream\r\n";
+  std::string request =
+      "GET " + path_ + " HTTP/1.1\r\n" + headers_ + "Accept: text/event-stream\r\n";
   if (!parser_.last_id().empty()) request += "Last-Event-ID: " + parser_.last_id() + "\r\n";
   request += "\r\n";
   if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) return Ended::kBroken;

@@ -24,7 +24,8 @@ std::string_view Trim(std::string_view text) {
 
 template <class T>
 bool ParseWhole(std::string_view text, T& to, int number_base = 10) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), to, number_base);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), to, number_base);
   return error == std::errc() && end == text.data() + text.size();
 }
 
@@ -58,7 +59,8 @@ bool ReadHeader(std::string_view line, AnswerHead& head) {
 
 ParseResult ParseHead(std::string_view bytes, AnswerHead& head) {
   const void* end = memmem(bytes.data(), bytes.size(), "\r\n\r\n", 4);
-  if (!end) return bytes.size() > kHeadBytesMax ? ParseResult::kMalformed : ParseResult::kIncomplete;
+  if (!end)
+    return bytes.size() > kHeadBytesMax ? ParseResult::kMalformed : ParseResult::kIncomplete;
   head.head_bytes = static_cast<size_t>(static_cast<const char*>(end) - bytes.data()) + 4;
   std::string_view rest = bytes.substr(0, head.head_bytes - 2);
   if (!rest.starts_with("HTTP/1.") || rest.size() < 13) return ParseResult::kMalformed;

@@ -8,7 +8,8 @@
 
 namespace weir::surge {
 
-// Views are into the bytes given, or into the parser for a chunked body; valid until either changes.
+// Views are into the bytes given, or into the parser for a chunked body; valid until either
+// changes.
 struct Answer {
   int status = 0;
   std::string_view body;

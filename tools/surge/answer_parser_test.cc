@@ -22,7 +22,8 @@ TEST(AnswerParser, WaitsForTheWholeAnswer) {
   Answer answer;
   AnswerParser parser;
   const std::string chunked =
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n";
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n";
   for (const std::string_view whole : {kAccepted, std::string_view(chunked)}) {
     for (size_t length = 0; length < whole.size(); ++length) {
       EXPECT_EQ(parser.Parse(whole.substr(0, length), answer), ParseResult::kIncomplete) << length;
@@ -36,7 +37,8 @@ TEST(AnswerParser, WaitsForTheWholeAnswer) {
 TEST(AnswerParser, ReadsWhatItMustObey) {
   Answer answer;
   ASSERT_EQ(AnswerParser().Parse("HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nConnection: close\r\n"
-                                 "Content-Length: 0\r\n\r\n", answer),
+                                 "Content-Length: 0\r\n\r\n",
+                                 answer),
             ParseResult::kWhole);
   EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(answer.retry_after_s, 7);

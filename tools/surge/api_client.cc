@@ -80,9 +80,10 @@ base::Result<ApiClient::Fetched> ApiClient::Get(std::string_view path) {
 base::Result<std::string> ApiClient::GetBody(std::string_view path) {
   WEIR_ASSIGN_OR_RETURN(Fetched fetched, Get(path));
   if (fetched.status == 200) return std::move(fetched.body);
-  const auto code = fetched.status == 404                            ? base::ErrorCode::kNotFound
-                    : fetched.status == 401 || fetched.status == 403 ? base::ErrorCode::kPermission
-                                                                     : base::ErrorCode::kUnavailable;
+  const auto code = fetched.status == 404 ? base::ErrorCode::kNotFound
+                    : fetched.status == 401 || fetched.status == 403
+                        ? base::ErrorCode::kPermission
+                        : base::ErrorCode::kUnavailable;
   return base::Fail(code, "GET " + std::string(path) + ": " + std::to_string(fetched.status));
 }
 

@@ -1,5 +1,6 @@
-// Reads the server's API, one request at a time, for what is asked seldom: tasks, alerts, analytics.
-// Blocking, with a time limit; a broken connection is made again, once per request. One thread.
+// Reads the server's API, one request at a time, for what is asked seldom: tasks, alerts,
+// analytics. Blocking, with a time limit; a broken connection is made again, once per request. One
+// thread.
 #pragma once
 
 #include <string>

@@ -100,7 +100,8 @@ base::Result<std::vector<TaskShape>> JsonReader::ReadTasks(std::string_view json
 base::Result<uint64_t> JsonReader::ReadReceived(std::string_view json) {
   WEIR_ASSIGN_OR_RETURN(const element root, parser_->Parse(json));
   uint64_t received = 0;
-  if (Read(root, "/received", received) || Read(root, "/totals/received", received)) return received;
+  if (Read(root, "/received", received) || Read(root, "/totals/received", received))
+    return received;
   return base::Fail(Unlike("received"));
 }
 

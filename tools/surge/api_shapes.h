@@ -1,5 +1,5 @@
-// The server's JSON answers, as far as they are needed to check it. One JsonReader per thread; views
-// in what it returns are valid until its next call.
+// The server's JSON answers, as far as they are needed to check it. One JsonReader per thread;
+// views in what it returns are valid until its next call.
 #pragma once
 
 #include <cstdint>

@@ -31,12 +31,12 @@ void DescribeAlerts(std::string& out, const AlertFigures& alerts) {
     return;
   }
   if (alerts.urgent > 0) {
-    out += "alerts         " + WithCommas(alerts.urgent) + " urgent: " +
-           Quantiles(alerts.urgent_latency) + ", from acknowledgement to event\n";
+    out += "alerts         " + WithCommas(alerts.urgent) +
+           " urgent: " + Quantiles(alerts.urgent_latency) + ", from acknowledgement to event\n";
   }
   if (alerts.elevated > 0) {
-    out += "               " + WithCommas(alerts.elevated) + " elevated: " +
-           Quantiles(alerts.elevated_latency) + "\n";
+    out += "               " + WithCommas(alerts.elevated) +
+           " elevated: " + Quantiles(alerts.elevated_latency) + "\n";
   }
   if (alerts.urgent + alerts.elevated == 0) out += "alerts         none came\n";
 }
@@ -48,8 +48,8 @@ void DescribeVerified(std::string& out, const Figures& figures, const Findings& 
   } else {
     out += "applied        not by all tasks in the time allowed\n";
   }
-  out += "verified       " + WithCommas(figures.read_back) + " read back: " +
-         WithCommas(findings.count(Finding::kMissing)) + " missing, " +
+  out += "verified       " + WithCommas(figures.read_back) +
+         " read back: " + WithCommas(findings.count(Finding::kMissing)) + " missing, " +
          WithCommas(findings.count(Finding::kDoubled)) + " doubled, " +
          WithCommas(findings.count(Finding::kDifferent)) + " different; " +
          WithCommas(figures.alerts_listed) + " alerts listed";
@@ -123,8 +123,8 @@ std::string Describe(const Options& options, const Figures& figures, const Findi
   std::string out;
   out += "acknowledged   " + WithCommas(figures.acknowledged);
   if (options.reports > 0) out += " of " + WithCommas(options.reports) + " reports";
-  out += ", and " + WithCommas(figures.repeats) + " repeats, over " + WithCommas(figures.connected) +
-         " connections\n";
+  out += ", and " + WithCommas(figures.repeats) + " repeats, over " +
+         WithCommas(figures.connected) + " connections\n";
   Append(out, "rate           %s reports/s for %.2f s\n",
          WithCommas(static_cast<uint64_t>(figures.rate())).c_str(), figures.seconds);
   out += "latency        " + Quantiles(figures.latency) + ", from when each was due\n";

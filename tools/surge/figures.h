@@ -31,7 +31,8 @@ struct Figures {
 
   // With --verify:
   bool verified = false;
-  std::optional<double> applied_s;  // after the last acknowledgement; nullopt: not in the time allowed
+  std::optional<double>
+      applied_s;  // after the last acknowledgement; nullopt: not in the time allowed
   uint64_t read_back = 0, alerts_listed = 0;
   std::optional<uint64_t> counted;
 

@@ -4,16 +4,26 @@ namespace weir::surge {
 
 std::string_view Name(Finding finding) {
   switch (finding) {
-    case Finding::kMissing: return "missing";
-    case Finding::kDoubled: return "doubled";
-    case Finding::kDifferent: return "different";
-    case Finding::kNotApplied: return "not applied";
-    case Finding::kAlertMissing: return "alert missing";
-    case Finding::kAlertDoubled: return "alert doubled";
-    case Finding::kAlertUnexpected: return "alert unexpected";
-    case Finding::kRefused: return "refused";
-    case Finding::kUnacknowledged: return "unacknowledged";
-    case Finding::kUnusable: return "unusable answer";
+    case Finding::kMissing:
+      return "missing";
+    case Finding::kDoubled:
+      return "doubled";
+    case Finding::kDifferent:
+      return "different";
+    case Finding::kNotApplied:
+      return "not applied";
+    case Finding::kAlertMissing:
+      return "alert missing";
+    case Finding::kAlertDoubled:
+      return "alert doubled";
+    case Finding::kAlertUnexpected:
+      return "alert unexpected";
+    case Finding::kRefused:
+      return "refused";
+    case Finding::kUnacknowledged:
+      return "unacknowledged";
+    case Finding::kUnusable:
+      return "unusable answer";
   }
   return "unknown";
 }

@@ -17,8 +17,13 @@ class Ledger {
 
   // `start_ns`: times are kept relative to it, steady clock, in steps of 10 µs (for 11 hours).
   Ledger(uint64_t reports, int64_t start_ns)
-      : start_ns_(start_ns), offsets_(reports, kNoOffset), acknowledged_at_(reports),
-        alerted_at_(reports), alert_ids_(reports), accepted_(reports), streamed_(reports),
+      : start_ns_(start_ns),
+        offsets_(reports, kNoOffset),
+        acknowledged_at_(reports),
+        alerted_at_(reports),
+        alert_ids_(reports),
+        accepted_(reports),
+        streamed_(reports),
         listed_(reports) {}
 
   uint64_t size() const { return offsets_.size(); }

@@ -15,26 +15,26 @@ namespace weir::surge {
 
 enum class Lie {
   kNone,
-  kLosesOne,             // acknowledged, then 404
-  kAltersOne,            // another answer in the body that is read back
-  kAltersReceipt,        // the receipt names another hash
-  kMovesOne,             // read back at another offset than acknowledged
-  kSharesOffset,         // two reports get the same offset
-  kStoresRepeats,        // a repeat is accepted as a new report
-  kDoublesAlert,         // one report raises two alerts
-  kForgetsAlert,         // one urgent report raises none
-  kForgetsOnStream,      // its alert is in the list and never on the stream
-  kAlarmsWithoutCause,   // a report without risk raises an alert
-  kCountsTwice,          // the analytics count one report twice
+  kLosesOne,            // acknowledged, then 404
+  kAltersOne,           // another answer in the body that is read back
+  kAltersReceipt,       // the receipt names another hash
+  kMovesOne,            // read back at another offset than acknowledged
+  kSharesOffset,        // two reports get the same offset
+  kStoresRepeats,       // a repeat is accepted as a new report
+  kDoublesAlert,        // one report raises two alerts
+  kForgetsAlert,        // one urgent report raises none
+  kForgetsOnStream,     // its alert is in the list and never on the stream
+  kAlarmsWithoutCause,  // a report without risk raises an alert
+  kCountsTwice,         // the analytics count one report twice
   kCountsTooFew,
-  kLeavesPending,        // a task never applies one report, and says that it lags by none
-  kNeverCatchesUp,       // a task lags for ever
-  kRefusesOne,           // 422
+  kLeavesPending,   // a task never applies one report, and says that it lags by none
+  kNeverCatchesUp,  // a task lags for ever
+  kRefusesOne,      // 422
   // Not lies, but trials that a client must survive:
-  kBreaksConnections,    // every tenth report is kept and its connection closed without an answer
-  kIsBusy,               // every tenth report is answered 503 with Retry-After, the first time
-  kStaysBusy,            // reports whose id starts with 0 are answered 503, always
-  kBreaksStream,         // the stream of alerts ends after every twentieth event
+  kBreaksConnections,  // every tenth report is kept and its connection closed without an answer
+  kIsBusy,             // every tenth report is answered 503 with Retry-After, the first time
+  kStaysBusy,          // reports whose id starts with 0 are answered 503, always
+  kBreaksStream,       // the stream of alerts ends after every twentieth event
 };
 
 class LyingServer {

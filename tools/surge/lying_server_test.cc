@@ -34,8 +34,10 @@ std::string LevelOf(std::string_view body) {
   int total = 0, last = 0;
   for (size_t at = body.find(":\"LA65"); at != std::string_view::npos;
        at = body.find(":\"LA65", at + 1)) {
-    last = body.substr(at + 6, 2) == "68" ? 0 : body.substr(at + 6, 2) == "69" ? 1
-           : body.substr(at + 6, 2) == "70" ? 2 : 3;
+    last = body.substr(at + 6, 2) == "68"   ? 0
+           : body.substr(at + 6, 2) == "69" ? 1
+           : body.substr(at + 6, 2) == "70" ? 2
+                                            : 3;
     total += last;
   }
   return last > 0 || total >= 20 ? "urgent" : total >= 10 ? "elevated" : "";
@@ -111,8 +113,9 @@ void LyingServer::Serve(Connection& connection) {
     if (head_end == std::string::npos) return;
     const std::string head = connection.in.substr(0, head_end);
     const size_t length_at = head.find("Content-Length: ");
-    const size_t length =
-        length_at == std::string::npos ? 0 : std::strtoul(head.c_str() + length_at + 16, nullptr, 10);
+    const size_t length = length_at == std::string::npos
+                              ? 0
+                              : std::strtoul(head.c_str() + length_at + 16, nullptr, 10);
     if (connection.in.size() < head_end + 4 + length) return;
     const std::string body = connection.in.substr(head_end + 4, length);
     connection.in.erase(0, head_end + 4 + length);
@@ -139,8 +142,9 @@ void LyingServer::Answer(Connection& connection, std::string_view target, std::s
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
   } else if (target.starts_with("/api/v1/alerts?")) {
     const size_t from_at = target.find("&from=");
-    const size_t from =
-        from_at == std::string_view::npos ? 0 : std::strtoul(target.data() + from_at + 6, nullptr, 10);
+    const size_t from = from_at == std::string_view::npos
+                            ? 0
+                            : std::strtoul(target.data() + from_at + 6, nullptr, 10);
     constexpr size_t kPage = 10;
     std::string list = "{\"alerts\":[";
     for (size_t i = from; i < std::min(from + kPage, alerts_.size()); ++i) {
@@ -148,7 +152,8 @@ void LyingServer::Answer(Connection& connection, std::string_view target, std::s
     }
     list += "]";
     if (from + kPage < alerts_.size()) {
-      list += ",\"next\":\"/api/v1/alerts?study=default&from=" + std::to_string(from + kPage) + "\"";
+      list +=
+          ",\"next\":\"/api/v1/alerts?study=default&from=" + std::to_string(from + kPage) + "\"";
     }
     connection.out += Response(200, list + "}");
   } else if (target == "/api/v1/tasks") {
@@ -170,8 +175,8 @@ void LyingServer::Answer(Connection& connection, std::string_view target, std::s
 void LyingServer::Submit(Connection& connection, const std::string& body) {
   const std::string id = Field(body, "report_id");
   const bool trial = ++submissions_ % 10 == 0;
-  const bool busy = (trial && lie_ == Lie::kIsBusy) ||
-                    (id.starts_with('0') && lie_ == Lie::kStaysBusy);
+  const bool busy =
+      (trial && lie_ == Lie::kIsBusy) || (id.starts_with('0') && lie_ == Lie::kStaysBusy);
   if (busy) {
     connection.out += Response(503, "{}", "Retry-After: 0\r\n");
     return;
@@ -200,8 +205,7 @@ void LyingServer::Submit(Connection& connection, const std::string& body) {
     return;
   }
   const bool as_new = !repeat || lie_ == Lie::kStoresRepeats;
-  const uint64_t offset =
-      repeat && as_new ? next_offset_++ : found->second.offset;
+  const uint64_t offset = repeat && as_new ? next_offset_++ : found->second.offset;
   std::string hash = base::Sha256(body).hex();
   if (Chosen(Lie::kAltersReceipt, offset)) hash[0] = hash[0] == '0' ? '1' : '0';
   const std::string receipt = "\"receipt\":{\"offset\":" + std::to_string(offset) +
@@ -226,7 +230,8 @@ void LyingServer::RaiseAlerts(const std::string& id, const Report& report) {
   const auto make = [&](std::string_view suffix) {
     return "{\"id\":\"" + std::to_string(report.offset) + std::string(suffix) +
            "\",\"study_id\":\"default\",\"patient_id\":\"p\",\"report_id\":\"" + id +
-           "\",\"level\":\"" + level + "\",\"reason\":\"r\",\"created_at\":\"t\",\"state\":\"open\"}";
+           "\",\"level\":\"" + level +
+           "\",\"reason\":\"r\",\"created_at\":\"t\",\"state\":\"open\"}";
   };
   alerts_.push_back(make(""));
   if (lie_ == Lie::kForgetsOnStream && mine) {

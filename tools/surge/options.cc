@@ -39,13 +39,17 @@ void Describe(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--connections", options.connections, "Connections held open")
       ->default_str(std::to_string(kDefaultConnections));
   app.add_option("--resend", options.resend, "Share of reports that are sent twice, same bytes")
-      ->capture_default_str()->check(CLI::Range(0.0, 1.0));
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--urgent-share", options.urgent_share, "Share of reports that are urgent")
-      ->capture_default_str()->check(CLI::Range(0.0, 1.0));
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--elevated-share", options.elevated_share, "Share of reports of elevated risk")
-      ->capture_default_str()->check(CLI::Range(0.0, 1.0));
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--instrument", options.instrument, "phq9, gad7, or text (no instrument)")
-      ->capture_default_str()->check(CLI::IsMember({"phq9", "gad7", "text"}));
+      ->capture_default_str()
+      ->check(CLI::IsMember({"phq9", "gad7", "text"}));
   app.add_option("--study", options.study, "Study of the reports (default: none is sent)");
   app.add_option("--token", options.token, "Bearer token; scopes submit, read, alerts, operate")
       ->envname("WEIR_TOKEN");
@@ -67,8 +71,9 @@ void Describe(CLI::App& app, Options& options, Raw& raw) {
 base::Status ReadDuration(const std::string& text, const char* name, double& to) {
   if (text.empty()) return {};
   auto parsed = ParseDuration(text);
-  if (!parsed) return base::Fail(base::ErrorCode::kInvalidArgument,
-                                 std::string(name) + ": " + parsed.error().message);
+  if (!parsed)
+    return base::Fail(base::ErrorCode::kInvalidArgument,
+                      std::string(name) + ": " + parsed.error().message);
   to = *parsed;
   return {};
 }
@@ -89,7 +94,8 @@ base::Status Complete(Options& options, const Raw& raw) {
   if (options.reports == 0) options.reports = options.patients;
   if (options.patients == 0) options.patients = options.reports;
   if (options.closed_loop) {
-    if (!raw.over.empty() || raw.rate > 0) return Wrong("--closed-loop has no --over and no --rate");
+    if (!raw.over.empty() || raw.rate > 0)
+      return Wrong("--closed-loop has no --over and no --rate");
     if (options.reports == 0 && options.seconds <= 0) {
       return Wrong("--closed-loop needs --patients, --reports or --seconds");
     }
@@ -102,14 +108,15 @@ base::Status Complete(Options& options, const Raw& raw) {
     if (raw.over.empty() && raw.rate <= 0) options.over_s = kDefaultOverSeconds;
     if (raw.rate > 0) options.over_s = static_cast<double>(options.reports) / raw.rate;
   }
-  if (options.verify && options.reports == 0) return Wrong("--verify needs --patients or --reports");
+  if (options.verify && options.reports == 0)
+    return Wrong("--verify needs --patients or --reports");
   if (options.urgent_share + options.elevated_share > 1) {
     return Wrong("--urgent-share and --elevated-share are more than 1 together");
   }
   if (options.reports == 0) options.patients = UINT64_MAX;
   if (options.connections == 0) {
-    options.connections = static_cast<unsigned>(std::min<uint64_t>(kDefaultConnections,
-                                                                   options.patients));
+    options.connections =
+        static_cast<unsigned>(std::min<uint64_t>(kDefaultConnections, options.patients));
   }
   if (options.workers == 0) options.workers = std::max(1u, std::thread::hardware_concurrency());
   options.workers = std::min({options.workers, options.connections, kWorkersMax});

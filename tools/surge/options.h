@@ -19,11 +19,11 @@ struct Options {
   std::string instrument = "phq9";
 
   uint64_t patients = 0;
-  uint64_t reports = 0;       // of all patients together; 0: without bound (closed loop, seconds)
-  double over_s = 0;          // open loop: report i is due at i / reports of it
-  bool closed_loop = false;   // each connection sends its next report when the last was answered
-  double seconds = 0;         // closed loop: stop after
-  double warm_up_s = 0;       // not measured
+  uint64_t reports = 0;      // of all patients together; 0: without bound (closed loop, seconds)
+  double over_s = 0;         // open loop: report i is due at i / reports of it
+  bool closed_loop = false;  // each connection sends its next report when the last was answered
+  double seconds = 0;        // closed loop: stop after
+  double warm_up_s = 0;      // not measured
   unsigned connections = 0;
   unsigned workers = 0;
   double resend = 0.02;
@@ -31,10 +31,10 @@ struct Options {
   double elevated_share = 0.1;
   uint64_t seed = 0;
 
-  bool alerts = true;         // follow the stream of alerts
+  bool alerts = true;  // follow the stream of alerts
   bool verify = false;
-  double retry_for_s = 60;    // after it was due, a report is sent again this long
-  double settle_s = 180;      // what the tasks have for working off the rest before verification
+  double retry_for_s = 60;  // after it was due, a report is sent again this long
+  double settle_s = 180;    // what the tasks have for working off the rest before verification
   std::string json;
 
   std::string_view study_name() const {

@@ -78,9 +78,7 @@ std::optional<uint64_t> ReadHex(std::string_view text) {
   return value;
 }
 
-uint64_t Below(double share) {
-  return static_cast<uint64_t>(std::lround(share * 4294967296.0));
-}
+uint64_t Below(double share) { return static_cast<uint64_t>(std::lround(share * 4294967296.0)); }
 
 // The rules of the shipped instruments, on one report alone.
 Level LevelFor(const Instrument& instrument, std::span<const uint8_t> scores) {

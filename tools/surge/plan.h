@@ -17,15 +17,15 @@ namespace weir::surge {
 enum class Level : uint8_t { kNone = 0, kElevated = 1, kUrgent = 2 };
 
 struct Instrument {
-  std::string_view name;                        // empty: free text
-  std::span<const std::string_view> link_ids;   // LOINC codes
+  std::string_view name;                       // empty: free text
+  std::span<const std::string_view> link_ids;  // LOINC codes
 };
 // "phq9", "gad7" or "text".
 const Instrument& FindInstrument(std::string_view name);
 
 // LOINC answer codes by score, 0 to 3; all of one length.
-inline constexpr std::array<std::string_view, 4> kAnswerCodes = {"LA6568-5", "LA6569-3",
-                                                                 "LA6570-1", "LA6571-9"};
+inline constexpr std::array<std::string_view, 4> kAnswerCodes = {"LA6568-5", "LA6569-3", "LA6570-1",
+                                                                 "LA6571-9"};
 
 struct PlanOptions {
   uint64_t seed = 0;

@@ -10,8 +10,12 @@ namespace weir::surge {
 namespace {
 
 Plan MakePlan(uint64_t seed, std::string_view instrument = "phq9") {
-  return Plan({.seed = seed, .patients = 1000, .resend = 0.02, .urgent_share = 0.1,
-               .elevated_share = 0.2, .instrument = instrument});
+  return Plan({.seed = seed,
+               .patients = 1000,
+               .resend = 0.02,
+               .urgent_share = 0.1,
+               .elevated_share = 0.2,
+               .instrument = instrument});
 }
 
 std::string ReportId(const Plan& plan, uint64_t index) {

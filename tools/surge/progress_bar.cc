@@ -21,8 +21,8 @@ void ProgressBar::Draw(std::string_view what, uint64_t done, uint64_t total,
   std::string line = "\r\x1b[K";
   line.append(what).append(" ");
   if (total > 0) {
-    const size_t filled = static_cast<size_t>(
-        static_cast<double>(std::min(done, total)) / static_cast<double>(total) * kWidth);
+    const size_t filled = static_cast<size_t>(static_cast<double>(std::min(done, total)) /
+                                              static_cast<double>(total) * kWidth);
     line.append("[").append(filled, '#').append(kWidth - filled, ' ').append("] ");
     line.append(WithCommas(done)).append("/").append(WithCommas(total));
   } else {

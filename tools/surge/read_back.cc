@@ -8,8 +8,14 @@ namespace weir::surge {
 ReadBack::ReadBack(const Plan& plan, const Options& options, Submitter::Share share,
                    const Ledger& ledger, bool expect_applied, Findings& findings,
                    std::atomic<uint64_t>& read)
-    : plan_(plan), share_(share), ledger_(ledger), expect_applied_(expect_applied),
-      findings_(findings), read_(read), sent_(plan, options), next_(share.worker) {
+    : plan_(plan),
+      share_(share),
+      ledger_(ledger),
+      expect_applied_(expect_applied),
+      findings_(findings),
+      read_(read),
+      sent_(plan, options),
+      next_(share.worker) {
   request_ = "GET /api/v1/reports/" + PercentEncoded(options.study_name()) + "/";
   id_at_ = request_.size();
   request_.append(Plan::kReportIdBytes, '0');
@@ -63,7 +69,8 @@ void ReadBack::Again(uint64_t tag, int64_t now_ns, const std::string& why) {
     again_.push_back({now_ns + kAgainNs, tag});
     return;
   }
-  findings_.Add(Finding::kMissing, plan_.Describe(tag & kIndexMask) + ": could not be read: " + why);
+  findings_.Add(Finding::kMissing,
+                plan_.Describe(tag & kIndexMask) + ": could not be read: " + why);
   read_.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -102,6 +109,5 @@ void ReadBack::Compare(uint64_t index, std::string_view body) {
                   plan_.Describe(index) + ": by " + std::string(stored->not_applied.front()));
   }
 }
-
 
 }  // namespace weir::surge

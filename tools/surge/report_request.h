@@ -1,7 +1,7 @@
 // The POST of a report, rendered once; for each report only the ids and answers are patched in.
 //
-// The whole request is 560 bytes where the names given leave room for it, which is the size that all
-// figures of this project are measured with; the rest is a comment in the User-Agent header.
+// The whole request is 560 bytes where the names given leave room for it, which is the size that
+// all figures of this project are measured with; the rest is a comment in the User-Agent header.
 // One thread at a time.
 #pragma once
 

@@ -20,8 +20,12 @@ Options TestOptions(std::string_view instrument) {
 }
 
 Plan PlanOf(const Options& options) {
-  return Plan({.seed = options.seed, .patients = options.patients, .resend = 0, .urgent_share = 0.1,
-               .elevated_share = 0.1, .instrument = options.instrument});
+  return Plan({.seed = options.seed,
+               .patients = options.patients,
+               .resend = 0,
+               .urgent_share = 0.1,
+               .elevated_share = 0.1,
+               .instrument = options.instrument});
 }
 
 // The size that every figure of the project is measured with.
@@ -43,8 +47,9 @@ TEST(ReportRequest, IsAReportOfItsOwnForEachIndex) {
     std::set<std::string> ids, patients;
     for (uint64_t i = 0; i < 200; ++i) {
       const std::string_view body = request.RenderBody(i);
-      EXPECT_NE(request.Render(i).find("\r\nContent-Length: " + std::to_string(body.size()) + "\r\n"),
-                std::string_view::npos);
+      EXPECT_NE(
+          request.Render(i).find("\r\nContent-Length: " + std::to_string(body.size()) + "\r\n"),
+          std::string_view::npos);
       const simdjson::dom::element report = parser.parse(body.data(), body.size());
       const std::string id(report["report_id"].get_string().value());
       EXPECT_EQ(plan.IndexOf(id), i);

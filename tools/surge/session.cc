@@ -43,8 +43,11 @@ base::Status RaiseDescriptorLimit(unsigned connections) {
 }
 
 PlanOptions PlanFor(const Options& options) {
-  return {.seed = options.seed, .patients = options.patients, .resend = options.resend,
-          .urgent_share = options.urgent_share, .elevated_share = options.elevated_share,
+  return {.seed = options.seed,
+          .patients = options.patients,
+          .resend = options.resend,
+          .urgent_share = options.urgent_share,
+          .elevated_share = options.elevated_share,
           .instrument = options.instrument};
 }
 
@@ -150,7 +153,8 @@ void Session::Play() {
   for (std::thread& thread : threads) thread.join();
   const double cpu = CpuSeconds() - cpu_before;
   Gather(progress, submitters, schedule);
-  if (figures_.sent > 0) figures_.cpu_us_per_request = cpu * 1e6 / static_cast<double>(figures_.sent);
+  if (figures_.sent > 0)
+    figures_.cpu_us_per_request = cpu * 1e6 / static_cast<double>(figures_.sent);
 }
 
 void Session::WatchPlay(const std::vector<Progress>& progress, const std::atomic<unsigned>& running,
@@ -163,8 +167,8 @@ void Session::WatchPlay(const std::vector<Progress>& progress, const std::atomic
     uint64_t acknowledged = 0, again = 0;
     for (const Progress& one : progress) {
       acknowledged += Load(one.acknowledged);
-      again += Load(one.retried_429) + Load(one.retried_503) + Load(one.retried_507) +
-               Load(one.resent);
+      again +=
+          Load(one.retried_429) + Load(one.retried_503) + Load(one.retried_507) + Load(one.resent);
     }
     const double elapsed = static_cast<double>(SteadyNs() - start_ns) / 1e9;
     const double per_second = static_cast<double>(acknowledged - before) /
@@ -222,8 +226,7 @@ void Session::Verify() {
     }
   });
   Verifier verifier(plan_, options_, *ledger_, findings_, *api_, workers_, stop_);
-  const Verified verified =
-      verifier.Run(applied.has_value(), stream_.get(), counted_before_, read);
+  const Verified verified = verifier.Run(applied.has_value(), stream_.get(), counted_before_, read);
   done.store(true);
   watch.join();
   figures_.read_back = verified.read_back;

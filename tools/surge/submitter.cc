@@ -24,11 +24,16 @@ const char* Find(std::string_view text, std::string_view what) {
 
 std::atomic<uint64_t>* RetryCounter(int status, Progress& progress) {
   switch (status) {
-    case 429: return &progress.retried_429;
-    case 503: return &progress.retried_503;
-    case 504: return &progress.retried_504;
-    case 507: return &progress.retried_507;
-    default: return nullptr;
+    case 429:
+      return &progress.retried_429;
+    case 503:
+      return &progress.retried_503;
+    case 504:
+      return &progress.retried_504;
+    case 507:
+      return &progress.retried_507;
+    default:
+      return nullptr;
   }
 }
 
@@ -51,11 +56,17 @@ bool FindReceipt(std::string_view body, Receipt& receipt) {
 
 Submitter::Submitter(const Plan& plan, const Options& options, const Schedule& schedule,
                      Share share, Ledger* ledger, Findings& findings, Progress& progress)
-    : plan_(plan), schedule_(schedule), share_(share),
+    : plan_(plan),
+      schedule_(schedule),
+      share_(share),
       reports_(options.reports > 0 ? options.reports : UINT64_MAX / 2),
       retry_for_ns_(static_cast<int64_t>(options.retry_for_s * 1e9)),
-      check_hashes_(options.verify), ledger_(ledger), findings_(findings), progress_(progress),
-      request_(plan, options), next_(share.worker) {}
+      check_hashes_(options.verify),
+      ledger_(ledger),
+      findings_(findings),
+      progress_(progress),
+      request_(plan, options),
+      next_(share.worker) {}
 
 bool Submitter::Take(int64_t now_ns, Request& request, int64_t& wake_ns) {
   Waiting taken;
@@ -97,8 +108,11 @@ bool Submitter::TakeFresh(int64_t now_ns, Waiting& taken, int64_t& wake_ns) {
   const uint64_t index = next_;
   next_ += share_.workers;
   switch (plan_.RepeatOf(index)) {
-    case Plan::Repeat::kNone: break;
-    case Plan::Repeat::kAtOnce: repeats_at_once_.push_back({due, due, index | kRepeat}); break;
+    case Plan::Repeat::kNone:
+      break;
+    case Plan::Repeat::kAtOnce:
+      repeats_at_once_.push_back({due, due, index | kRepeat});
+      break;
     case Plan::Repeat::kLater: {
       const int64_t later = due + kRepeatLaterNs;
       repeats_later_.push_back({later, later, index | kRepeat});
@@ -122,9 +136,8 @@ void Submitter::Answered(uint64_t tag, int64_t due_ns, const Answer& answer, int
   std::atomic<uint64_t>* const counter = RetryCounter(answer.status, progress_);
   if (!counter) return Refused(tag, answer);
   Add(*counter);
-  const int64_t wait = answer.retry_after_s < 0
-                           ? kWithoutRetryAfterNs
-                           : static_cast<int64_t>(answer.retry_after_s * 1e9);
+  const int64_t wait = answer.retry_after_s < 0 ? kWithoutRetryAfterNs
+                                                : static_cast<int64_t>(answer.retry_after_s * 1e9);
   SendAgain(tag, due_ns, now_ns + std::min(wait, kRetryAfterMaxNs));
 }
 
@@ -153,8 +166,8 @@ bool Submitter::Acknowledged(uint64_t tag, const Answer& answer, int64_t now_ns)
   Add(progress_.repeats);
   if (noted == Ledger::Noted::kOtherOffset) {
     findings_.Add(Finding::kDoubled, plan_.Describe(index) + ": acknowledged at offset " +
-                                         std::to_string(ledger_->offset(index)) +
-                                         " and again at " + std::to_string(offset));
+                                         std::to_string(ledger_->offset(index)) + " and again at " +
+                                         std::to_string(offset));
   } else if (noted == Ledger::Noted::kAcceptedTwice) {
     findings_.Add(Finding::kDoubled, plan_.Describe(index) + ": answered 202 twice, at offset " +
                                          std::to_string(offset));
@@ -179,15 +192,14 @@ void Submitter::Lost(uint64_t tag, int64_t due_ns, int64_t now_ns) {
 
 void Submitter::Refused(uint64_t tag, const Answer& answer) {
   Add(progress_.refused);
-  findings_.Add(Finding::kRefused,
-                plan_.Describe(tag & ~kRepeat) + ": " + std::to_string(answer.status) + " " +
-                    std::string(answer.body.substr(0, kDetailBytesMax)));
+  findings_.Add(Finding::kRefused, plan_.Describe(tag & ~kRepeat) + ": " +
+                                       std::to_string(answer.status) + " " +
+                                       std::string(answer.body.substr(0, kDetailBytesMax)));
 }
 
 bool Submitter::Done(int64_t now_ns) const {
   const bool fresh = next_ < reports_ && !(schedule_.closed_loop && now_ns >= schedule_.end_ns);
   return !fresh && retries_.empty() && repeats_at_once_.empty() && repeats_later_.empty();
 }
-
 
 }  // namespace weir::surge

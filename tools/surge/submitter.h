@@ -1,9 +1,9 @@
 // Sends one worker's share of the reports, some of them twice, each until it is acknowledged.
 //
-// Of W workers, worker w sends the reports w, w + W, w + 2W … An acknowledgement's receipt goes into
-// the ledger. Refusals that pass (429, 503, 504, 507) are sent again after Retry-After, at most
-// kRetryAfterMaxNs; reports whose connection broke are sent again soon, for sending again is always
-// safe. What is still unacknowledged `retry_for_s` after it was due is given up and found.
+// Of W workers, worker w sends the reports w, w + W, w + 2W … An acknowledgement's receipt goes
+// into the ledger. Refusals that pass (429, 503, 504, 507) are sent again after Retry-After, at
+// most kRetryAfterMaxNs; reports whose connection broke are sent again soon, for sending again is
+// always safe. What is still unacknowledged `retry_for_s` after it was due is given up and found.
 #pragma once
 
 #include <atomic>
@@ -27,10 +27,10 @@ namespace weir::surge {
 // When reports are due.
 struct Schedule {
   int64_t start_ns = 0;
-  double interval_ns = 0;          // open loop: report i is due at start + i × interval
-  bool closed_loop = false;        // due when a connection is free
-  int64_t measure_from_ns = 0;     // answers to what was due before are counted, not measured
-  int64_t end_ns = INT64_MAX;      // closed loop: no new report from then on
+  double interval_ns = 0;       // open loop: report i is due at start + i × interval
+  bool closed_loop = false;     // due when a connection is free
+  int64_t measure_from_ns = 0;  // answers to what was due before are counted, not measured
+  int64_t end_ns = INT64_MAX;   // closed loop: no new report from then on
 };
 
 // Of one worker, watched by the progress bar while it runs.
@@ -38,9 +38,9 @@ struct alignas(64) Progress {
   std::atomic<uint64_t> sent{0};          // requests
   std::atomic<uint64_t> acknowledged{0};  // reports, each once
   std::atomic<uint64_t> repeats{0};       // answers to reports already acknowledged
-  std::atomic<uint64_t> measured{0};      // of those acknowledged, the ones due since measure_from_ns
+  std::atomic<uint64_t> measured{0};  // of those acknowledged, the ones due since measure_from_ns
   std::atomic<uint64_t> retried_429{0}, retried_503{0}, retried_504{0}, retried_507{0};
-  std::atomic<uint64_t> resent{0};        // after a connection broke
+  std::atomic<uint64_t> resent{0};  // after a connection broke
   std::atomic<uint64_t> refused{0};
   std::atomic<uint64_t> given_up{0};
 };
@@ -48,7 +48,7 @@ struct alignas(64) Progress {
 class Submitter final : public Script {
  public:
   static constexpr int64_t kRetryAfterMaxNs = 10'000'000'000;
-  static constexpr int64_t kResendNs = 20'000'000;     // after a connection broke
+  static constexpr int64_t kResendNs = 20'000'000;  // after a connection broke
   static constexpr int64_t kRepeatLaterNs = 300'000'000;
 
   struct Share {

@@ -8,11 +8,10 @@
 
 namespace weir::surge {
 
-// `argv[0]` names the command in the help text ("weir surge"); the rest are its arguments. Prints to
-// stdout, errors and the progress bar to stderr.
-// Returns 0: done, and with --verify everything acknowledged was found as it was sent. 1: something
-// failed or is not as it should be; what, was printed. 2: wrong usage.
-// One call per process at a time: it handles SIGINT while it runs.
+// `argv[0]` names the command in the help text ("weir surge"); the rest are its arguments. Prints
+// to stdout, errors and the progress bar to stderr. Returns 0: done, and with --verify everything
+// acknowledged was found as it was sent. 1: something failed or is not as it should be; what, was
+// printed. 2: wrong usage. One call per process at a time: it handles SIGINT while it runs.
 int RunSurge(int argc, const char* const* argv);
 
 }  // namespace weir::surge

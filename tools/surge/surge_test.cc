@@ -82,21 +82,20 @@ TEST_P(SurgeFinds, TheLie) {
 
 INSTANTIATE_TEST_SUITE_P(
     EveryLie, SurgeFinds,
-    testing::Values(
-        Case{Lie::kLosesOne, "missing: 1\n"}, Case{Lie::kAltersOne, "different: 1\n"},
-        Case{Lie::kAltersReceipt, "the receipt has another hash"},
-        Case{Lie::kMovesOne, "read at 1000007"},
-        Case{Lie::kSharesOffset, "two reports were acknowledged at offset 6"},
-        Case{Lie::kStoresRepeats, "and again at"},
-        Case{Lie::kDoublesAlert, "listed 2 times"},
-        Case{Lie::kForgetsAlert, "no alert in the list"},
-        Case{Lie::kForgetsOnStream, "never came on the stream"},
-        Case{Lie::kAlarmsWithoutCause, "it shows no risk"},
-        Case{Lie::kCountsTwice, "counted 401 reports, 400 were acknowledged"},
-        Case{Lie::kCountsTooFew, "counted 399 reports, 400 were acknowledged"},
-        Case{Lie::kLeavesPending, "by research"},
-        Case{Lie::kNeverCatchesUp, "analytics is running and lags by 1"},
-        Case{Lie::kRefusesOne, "refused: 1\n"}));
+    testing::Values(Case{Lie::kLosesOne, "missing: 1\n"}, Case{Lie::kAltersOne, "different: 1\n"},
+                    Case{Lie::kAltersReceipt, "the receipt has another hash"},
+                    Case{Lie::kMovesOne, "read at 1000007"},
+                    Case{Lie::kSharesOffset, "two reports were acknowledged at offset 6"},
+                    Case{Lie::kStoresRepeats, "and again at"},
+                    Case{Lie::kDoublesAlert, "listed 2 times"},
+                    Case{Lie::kForgetsAlert, "no alert in the list"},
+                    Case{Lie::kForgetsOnStream, "never came on the stream"},
+                    Case{Lie::kAlarmsWithoutCause, "it shows no risk"},
+                    Case{Lie::kCountsTwice, "counted 401 reports, 400 were acknowledged"},
+                    Case{Lie::kCountsTooFew, "counted 399 reports, 400 were acknowledged"},
+                    Case{Lie::kLeavesPending, "by research"},
+                    Case{Lie::kNeverCatchesUp, "analytics is running and lags by 1"},
+                    Case{Lie::kRefusesOne, "refused: 1\n"}));
 
 TEST(Surge, SendsAgainWhatABrokenConnectionTookWithIt) {
   const Outcome outcome = PlayAgainst(Lie::kBreaksConnections);
@@ -138,7 +137,7 @@ TEST(SurgeCommand, EndsWithOneWhereAReportIsLost) {
   const auto play = [](const LyingServer& server) {
     const std::string url = "http://127.0.0.1:" + std::to_string(server.port());
     return Surge({"--url", url.c_str(), "--patients", "100", "--over", "100ms", "--verify",
-                "--connections", "8", "--settle", "2s"});
+                  "--connections", "8", "--settle", "2s"});
   };
   EXPECT_EQ(play(honest), 0);
   EXPECT_EQ(play(loses), 1);

@@ -64,8 +64,13 @@ std::optional<uint64_t> CountBefore(ApiClient& api, const Options& options) {
 Verifier::Verifier(const Plan& plan, const Options& options, Ledger& ledger, Findings& findings,
                    ApiClient& api, std::vector<std::unique_ptr<Worker>>& workers,
                    const std::atomic<bool>& stop)
-    : plan_(plan), options_(options), ledger_(ledger), findings_(findings), api_(api),
-      workers_(workers), stop_(stop) {}
+    : plan_(plan),
+      options_(options),
+      ledger_(ledger),
+      findings_(findings),
+      api_(api),
+      workers_(workers),
+      stop_(stop) {}
 
 Verified Verifier::Run(bool applied, AlertStream* stream, std::optional<uint64_t> counted_before,
                        std::atomic<uint64_t>& read) {
@@ -76,8 +81,8 @@ Verified Verifier::Run(bool applied, AlertStream* stream, std::optional<uint64_t
     if (applied && streamed) AwaitStream(*stream);
     stream->Stop();
     if (!streamed) {
-      findings_.Add(Finding::kUnusable, "the stream of alerts: " +
-                                            std::to_string(stream->refused_status()));
+      findings_.Add(Finding::kUnusable,
+                    "the stream of alerts: " + std::to_string(stream->refused_status()));
     }
   }
   if (applied) {
@@ -108,9 +113,8 @@ uint64_t Verifier::ReadAll(bool applied, std::atomic<uint64_t>& read) {
   std::vector<std::unique_ptr<ReadBack>> scripts;
   std::vector<std::thread> threads;
   for (uint64_t i = 0; i < workers_.size(); ++i) {
-    scripts.push_back(std::make_unique<ReadBack>(plan_, options_,
-                                                 Submitter::Share{i, workers_.size()}, ledger_,
-                                                 applied, findings_, read));
+    scripts.push_back(std::make_unique<ReadBack>(
+        plan_, options_, Submitter::Share{i, workers_.size()}, ledger_, applied, findings_, read));
   }
   for (size_t i = 0; i < workers_.size(); ++i) {
     threads.emplace_back([&, i] { workers_[i]->Run(*scripts[i], stop_); });
@@ -173,10 +177,10 @@ void Verifier::CheckAlerts(bool streamed) {
     }
     if (!streamed) continue;
     if (ledger_.streamed(i) > 1) {
-      findings_.Add(Finding::kAlertDoubled,
-                    plan_.Describe(i) + ": several alerts on the stream");
+      findings_.Add(Finding::kAlertDoubled, plan_.Describe(i) + ": several alerts on the stream");
     } else if (listed > 0 && ledger_.streamed(i) == 0) {
-      findings_.Add(Finding::kAlertMissing, plan_.Describe(i) + ": its alert never came on the stream");
+      findings_.Add(Finding::kAlertMissing,
+                    plan_.Describe(i) + ": its alert never came on the stream");
     }
   }
 }

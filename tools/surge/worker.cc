@@ -45,7 +45,10 @@ base::Result<std::unique_ptr<Worker>> Worker::Create(const Target& target, unsig
 }
 
 Worker::Worker(const Target& target, unsigned connections, uint64_t first, int epoll)
-    : target_(target), first_(first), epoll_(epoll), connections_(connections),
+    : target_(target),
+      first_(first),
+      epoll_(epoll),
+      connections_(connections),
       buffer_(new char[kBufferBytes]) {
   const int64_t now = SteadyNs();
   for (uint32_t slot = 0; slot < connections; ++slot) down_.push_back({now, slot});
@@ -112,7 +115,8 @@ void Worker::Wait(int64_t wake_ns, int64_t now_ns) {
 void Worker::Handle(uint32_t slot, uint32_t events, int64_t now_ns) {
   Connection& connection = connections_[slot];
   switch (connection.state) {
-    case State::kDown: return;  // closed earlier in this turn
+    case State::kDown:
+      return;  // closed earlier in this turn
     case State::kConnecting: {
       int error = 0;
       socklen_t size = sizeof error;
@@ -163,8 +167,10 @@ void Worker::Send(Connection& connection, const Script::Request& request, int64_
   connection.due_ns = request.due_ns;
   connection.sent_ns = now_ns;
   ++in_flight_;
-  const ssize_t sent = send(connection.fd, request.bytes.data(), request.bytes.size(), MSG_NOSIGNAL);
-  if (sent == static_cast<ssize_t>(request.bytes.size())) [[likely]] return;
+  const ssize_t sent =
+      send(connection.fd, request.bytes.data(), request.bytes.size(), MSG_NOSIGNAL);
+  if (sent == static_cast<ssize_t>(request.bytes.size())) [[likely]]
+    return;
   if (sent < 0 && errno != EAGAIN) {
     AddRelaxed(broken_);
     return Drop(connection, now_ns);

@@ -73,7 +73,7 @@ class Worker {
     int64_t due_ns = 0;
     int64_t sent_ns = 0;
     std::string unsent;
-    std::string partial;    // of an answer
+    std::string partial;  // of an answer
   };
   struct Retry {
     int64_t at_ns;

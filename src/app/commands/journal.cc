@@ -59,11 +59,12 @@ int List(const std::string& directory) {
                               : segment.closed        ? "closed"
                               : segment.sealed        ? "sealed"
                                                       : "open";
-    std::printf("%-28s %12llu %12llu %10llu %12llu  %-24s %s\n", segment.name.c_str(),
-                Count{segment.first.value()}, Count{segment.end.value()}, Count{segment.batches},
-                Count{segment.used_bytes},
-                segment.last_written_ms > 0 ? base::FormatTime(segment.last_written_ms).c_str() : "-",
-                state.c_str());
+    std::printf(
+        "%-28s %12llu %12llu %10llu %12llu  %-24s %s\n", segment.name.c_str(),
+        Count{segment.first.value()}, Count{segment.end.value()}, Count{segment.batches},
+        Count{segment.used_bytes},
+        segment.last_written_ms > 0 ? base::FormatTime(segment.last_written_ms).c_str() : "-",
+        state.c_str());
   }
   return kDone;
 }
@@ -89,8 +90,8 @@ int Dump(const std::string& directory, uint64_t from, uint64_t count, bool bodie
         return {};
       },
       [](base::Offset first, base::Offset end, const std::string& why) {
-        std::fprintf(stderr, "weir: offsets %llu to %llu cannot be read: %s\n", Count{first.value()},
-                     Count{end.value()}, why.c_str());
+        std::fprintf(stderr, "weir: offsets %llu to %llu cannot be read: %s\n",
+                     Count{first.value()}, Count{end.value()}, why.c_str());
       });
   return dumped ? kDone : Failed(dumped.error());
 }

@@ -1,8 +1,8 @@
 #include "tasks/rebuild.h"
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 
@@ -30,8 +30,9 @@ base::Result<tasks::Rebuilt> Rebuild(const config::Config& config) {
                         journal::Journal::Open(files, base::SystemClock(), options));
   WEIR_ASSIGN_OR_RETURN(auto routing, alerts::Routing::Build(RoutingOptions(config)));
   alerts::Inbox inbox(std::move(routing), base::SystemClock());
-  WEIR_ASSIGN_OR_RETURN(const auto service,
-                        epro::MakeEffects({.master_key = std::string(key.bytes())}, *journal, inbox));
+  WEIR_ASSIGN_OR_RETURN(
+      const auto service,
+      epro::MakeEffects({.master_key = std::string(key.bytes())}, *journal, inbox));
   tasks::RebuildOptions rebuild;
   rebuild.store = config.store.sqlite;
   rebuild.store.path = StorePath(config);

@@ -10,7 +10,8 @@ namespace weir::app {
 
 // The load generator reads its own arguments, so that it can be built and used without the server.
 void AddSurge(CLI::App& app, int* exit_code) {
-  CLI::App* command = app.add_subcommand("surge", "plays patients who all answer at once, and checks");
+  CLI::App* command =
+      app.add_subcommand("surge", "plays patients who all answer at once, and checks");
   command->prefix_command();
   command->set_help_flag();
   command->callback([command, exit_code] {

@@ -28,8 +28,8 @@ struct AddArguments {
 int Add(const AddArguments& arguments) {
   const auto config = LoadConfig(arguments.config);
   if (!config) return kWrongUsage;
-  security::NewToken token{.name = arguments.name, .scopes = {}, .studies = arguments.studies,
-                           .expires_ms = {}};
+  security::NewToken token{
+      .name = arguments.name, .scopes = {}, .studies = arguments.studies, .expires_ms = {}};
   auto scopes = security::ParseScopes(arguments.scopes);
   if (!scopes) return Failed(scopes.error());
   token.scopes = *scopes;

@@ -196,8 +196,7 @@ bool AnswerQueue::has_endless() const {
 bool AnswerQueue::Flush() {
   bool progress = false;
   if (pending() > 0) {
-    const size_t taken =
-        host_.transport.Send(session_.id(), std::string_view(out_).substr(sent_));
+    const size_t taken = host_.transport.Send(session_.id(), std::string_view(out_).substr(sent_));
     host_.counters.bytes_out.Add(taken);
     sent_ += taken;
     sent_bytes_ += taken;

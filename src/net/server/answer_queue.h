@@ -1,7 +1,7 @@
 // The answers of one connection, in the order of its requests.
 //
-// Requests that were pipelined may be answered in any order; what comes early is kept until its turn.
-// So the durable answers of a connection can share a sync, and leave in one send.
+// Requests that were pipelined may be answered in any order; what comes early is kept until its
+// turn. So the durable answers of a connection can share a sync, and leave in one send.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ namespace weir::net {
 class AnswerQueue {
  public:
   struct Traits {
-    bool head = false;        // the request was HEAD
+    bool head = false;  // the request was HEAD
     bool http11 = true;
     bool keep_alive = false;  // the client's wish
   };
@@ -30,7 +30,7 @@ class AnswerQueue {
 
   // A request has come: its place in the order.
   uint64_t Open(Traits traits);
-  bool IsOpen(uint64_t sequence) const;       // not answered, nor begun to be
+  bool IsOpen(uint64_t sequence) const;        // not answered, nor begun to be
   bool IsUnfinished(uint64_t sequence) const;  // open, or still streaming
   size_t open() const { return next_ - first_; }
   uint64_t next_sequence() const { return next_; }
@@ -102,8 +102,8 @@ class AnswerQueue {
   uint64_t next_;
   std::vector<Slot> ring_;  // a power of two in size
   std::string out_;
-  size_t sent_ = 0;            // of out_
-  uint64_t sent_bytes_ = 0;    // in all
+  size_t sent_ = 0;          // of out_
+  uint64_t sent_bytes_ = 0;  // in all
   std::vector<Ending> ending_;
   bool finished_ = false;
   bool aborted_ = false;

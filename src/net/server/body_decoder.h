@@ -17,8 +17,8 @@ enum class Coding : uint8_t { kIdentity, kGzip, kDeflate, kUnknown };
 // several is unknown.
 Coding ParseCoding(std::string_view value);
 
-// gzip (RFC 1952, members may follow one another) and deflate (RFC 1950). Holds about 40 KiB once it
-// has been used. One thread.
+// gzip (RFC 1952, members may follow one another) and deflate (RFC 1950). Holds about 40 KiB once
+// it has been used. One thread.
 class BodyDecoder {
  public:
   BodyDecoder() = default;

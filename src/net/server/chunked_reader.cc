@@ -12,7 +12,8 @@ class ChunkedReader::Parser final : public boost::beast::http::basic_parser<true
     this->body_limit(boost::none);
     this->header_limit(UINT32_MAX);
     // The parser wants a header first; ours was read before.
-    static constexpr std::string_view kHead = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static constexpr std::string_view kHead =
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     error_code error;
     const size_t consumed = this->put({kHead.data(), kHead.size()}, error);
     WEIR_CHECK(!error && consumed == kHead.size());

@@ -15,10 +15,11 @@ class ChunkedReader {
   enum class State { kData, kNeedMore, kDone, kMalformed };
   struct Step {
     State state;
-    size_t consumed = 0;     // of the input, to be dropped from its front
-    std::string_view data;   // a view of the input; may be empty
+    size_t consumed = 0;    // of the input, to be dropped from its front
+    std::string_view data;  // a view of the input; may be empty
   };
-  // One chunk header or one piece of data. After kNeedMore the same bytes must come again, with more.
+  // One chunk header or one piece of data. After kNeedMore the same bytes must come again, with
+  // more.
   Step Read(std::string_view input);
 
  private:

@@ -43,8 +43,9 @@ TEST_P(Conformance, AnswersAndKeepsTheConnection) {
 TEST_P(Conformance, ClosesWhenAskedToAndSpeaksHttp10) {
   const auto server = StartServer({});
   Client closes(server->port());
-  EXPECT_EQ(closes.Ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                .headers.at("Connection"), "close");
+  EXPECT_EQ(
+      closes.Ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").headers.at("Connection"),
+      "close");
   EXPECT_TRUE(closes.AtEnd());
   Client old(server->port());
   EXPECT_EQ(old.Ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").headers.at("Connection"),
@@ -75,8 +76,11 @@ TEST_P(Conformance, ReadsBodiesInEveryFramingAndCoding) {
   Client client(server->port());
   const std::string text = Text(100'000);
   EXPECT_EQ(client.Ask(Post("/", text)).body, "POST /? " + text);
-  EXPECT_EQ(client.Ask("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                       "5;e=1\r\nhello\r\n1\r\n!\r\n0\r\nT: t\r\n\r\n").body, "POST /? hello!");
+  EXPECT_EQ(client
+                .Ask("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     "5;e=1\r\nhello\r\n1\r\n!\r\n0\r\nT: t\r\n\r\n")
+                .body,
+            "POST /? hello!");
   EXPECT_EQ(client.Ask(Post("/", Gzip(text), "Content-Encoding: gzip\r\n")).body,
             "POST /? " + text);
   EXPECT_EQ(client.Ask(Post("/", Deflate(text), "Content-Encoding: deflate\r\n")).body,
@@ -93,7 +97,8 @@ TEST_P(Conformance, RefusesWithAProblemAndCloses) {
   } cases[] = {
       {400, "nonsense\r\n\r\n"},
       {400, "GET / HTTP/1.1\r\n\r\n"},
-      {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"},
+      {400,
+       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {400, chunked + "xyz\r\n"},
       {400, chunked + "3\r\nabcXY\r\n"},
       {400, chunked + std::string(20'000, '1')},
@@ -226,13 +231,13 @@ TEST_P(Conformance, SlowClientsAreCutOffAndHinderNobody) {
 }
 
 TEST_P(Conformance, AClientThatDoesNotReadIsNotReadFromAndIsCutOff) {
-  const auto server = StartServer({.limits = {.send_buffer_bytes_max = 64u << 10,
-                                              .send_timeout_ms = 500}},
-                                  [](FunctionHandler& handler, Loop&) {
-    handler.on_request = [](Loop& loop, const Request& request) {
-      loop.Respond(request.ticket, {.body = std::string(10'000, 'x')});
-    };
-  });
+  const auto server =
+      StartServer({.limits = {.send_buffer_bytes_max = 64u << 10, .send_timeout_ms = 500}},
+                  [](FunctionHandler& handler, Loop&) {
+                    handler.on_request = [](Loop& loop, const Request& request) {
+                      loop.Respond(request.ticket, {.body = std::string(10'000, 'x')});
+                    };
+                  });
   Client client(server->port(), 4096);
   // Far fewer than what it would like to send fits into the kernel's buffers.
   const size_t sent = client.SendUntilStuck(Get("/"), 64u << 20, 200);
@@ -313,7 +318,8 @@ TEST_P(Conformance, ABodyInPiecesWaitsForItsReader) {
   constexpr size_t kTotal = 64u << 20;
   const std::string piece(64u << 10, 'x');
   Client client(server->port());
-  client.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(kTotal) + "\r\n\r\n");
+  client.Send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(kTotal) +
+              "\r\n\r\n");
   size_t sent = client.SendUntilStuck(piece, kTotal, 200);
   EXPECT_LT(sent, kTotal / 2);
   EXPECT_LE(reader.taken, 64u << 10);

@@ -1,8 +1,8 @@
 // Deadlines of many connections at O(1) each: a hashed wheel of intrusive lists.
 //
 // A deadline that moves later costs one store: the entry stays in its bucket, and is put into the
-// right one when that comes up. So a busy keep-alive connection touches the wheel about once a minute.
-// Deadlines are met up to kTickNs late, never early. One thread.
+// right one when that comes up. So a busy keep-alive connection touches the wheel about once a
+// minute. Deadlines are met up to kTickNs late, never early. One thread.
 #pragma once
 
 #include <array>
@@ -55,7 +55,7 @@ class DeadlineWheel {
   void Unlink(Entry& entry);
   // All entries with a tick up to this one have been looked at.
   int64_t tick_;
-  std::array<Entry, kBuckets> heads_;           // each the head of a ring
+  std::array<Entry, kBuckets> heads_;             // each the head of a ring
   std::array<uint64_t, kBuckets / 64> filled_{};  // a bit per bucket that may hold something
 };
 

@@ -61,7 +61,8 @@ TEST(DeadlineWheel, FollowsDeadlinesThatMove) {
 TEST(DeadlineWheel, CatchesUpAfterALongGap) {
   DeadlineWheel wheel(0);
   std::vector<Named> entries(100);
-  for (size_t i = 0; i < entries.size(); ++i) wheel.Set(entries[i], static_cast<int64_t>(i) * 50 * kTick);
+  for (size_t i = 0; i < entries.size(); ++i)
+    wheel.Set(entries[i], static_cast<int64_t>(i) * 50 * kTick);
   Named future;
   wheel.Set(future, 1'000'000 * kTick);
   AdvanceTo(wheel, 10'000 * kTick);

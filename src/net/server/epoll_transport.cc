@@ -18,7 +18,8 @@
 namespace weir::net {
 namespace {
 
-// Larger turns amortise epoll_wait no further, and let those who wait for the turn's end wait longer.
+// Larger turns amortise epoll_wait no further, and let those who wait for the turn's end wait
+// longer.
 constexpr int kEventsPerTurn = 64;
 constexpr int kAcceptsPerTurn = 64;
 constexpr size_t kReceiveBytes = 64u << 10;
@@ -46,8 +47,7 @@ base::Result<std::unique_ptr<EpollTransport>> EpollTransport::Create() {
   const int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   const int reserve = OpenReserve();
   epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeTag}};
-  if (epoll < 0 || wake < 0 || reserve < 0 ||
-      epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event) != 0) {
+  if (epoll < 0 || wake < 0 || reserve < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event) != 0) {
     const std::string cause = std::strerror(errno);
     for (const int descriptor : {epoll, wake, reserve}) {
       if (descriptor >= 0) close(descriptor);
@@ -132,8 +132,9 @@ void EpollTransport::Wait(int64_t timeout_ns, TransportEvents& events) {
     }
     const auto id = static_cast<ConnectionId>(tag);
     const auto generation = static_cast<uint32_t>(tag >> 32);
-    const auto current = [&] { return connections_[id].generation == generation &&
-                                      connections_[id].descriptor >= 0; };
+    const auto current = [&] {
+      return connections_[id].generation == generation && connections_[id].descriptor >= 0;
+    };
     if (!current()) continue;
     const uint32_t what = ready[i].events;
     if (what & EPOLLRDHUP) connections_[id].readable = true;
@@ -170,8 +171,8 @@ void EpollTransport::ReceiveOnce(ConnectionId id, TransportEvents& events) {
   }
   if (size > 0 && !connection.paused) {
     // More may wait: a full buffer, or an end that was announced with the data.
-    const bool more = static_cast<size_t>(size) == kReceiveBytes || connection.readable ||
-                      connection.broken;
+    const bool more =
+        static_cast<size_t>(size) == kReceiveBytes || connection.readable || connection.broken;
     events.OnReceived(id, {buffer_.get(), static_cast<size_t>(size)});
     Connection& after = connections_[id];
     if (!more || after.generation != generation || after.descriptor < 0) return;

@@ -1,5 +1,5 @@
-// Transport on epoll, edge-triggered: one epoll_ctl per connection in its life, one recv per request
-// that arrives whole, one send per answer, and no other system call while sockets keep up.
+// Transport on epoll, edge-triggered: one epoll_ctl per connection in its life, one recv per
+// request that arrives whole, one send per answer, and no other system call while sockets keep up.
 //
 // Edges make pausing free (a flag, no epoll_ctl) and spare the kernel from polling every socket a
 // second time after each event. What an edge announced and was not read to its end (a full buffer,
@@ -35,11 +35,11 @@ class EpollTransport final : public Transport {
  private:
   struct Connection {
     int descriptor = -1;
-    uint32_t generation = 0;   // tells events of a former holder of the id
+    uint32_t generation = 0;  // tells events of a former holder of the id
     bool paused = false;
-    bool readable = false;     // an edge came that was not read to its end
-    bool queued = false;       // in again_
-    bool finished = false;     // the peer's end was reported
+    bool readable = false;  // an edge came that was not read to its end
+    bool queued = false;    // in again_
+    bool finished = false;  // the peer's end was reported
     bool broken = false;
     bool watches_writable = false;
   };

@@ -78,8 +78,7 @@ void EventLoop::PlaceConnection(int descriptor, std::string peer) {
   if (id >= seats_.size()) seats_.resize(id + 1);
   Seat& seat = seats_[id];
   WEIR_CHECK(!seat.session);
-  seat.session =
-      std::make_unique<Http1Session>(*host_, id, std::move(peer), seat.next_sequence);
+  seat.session = std::make_unique<Http1Session>(*host_, id, std::move(peer), seat.next_sequence);
   host_->counters.opened.Add(1);
   ++open_;
 }
@@ -149,9 +148,8 @@ void EventLoop::RunPosted() {
 }
 
 void EventLoop::RunTimers() {
-  host_->wheel.Advance(now_ns_, [](DeadlineWheel::Entry& entry) {
-    static_cast<Session&>(entry).OnDeadline();
-  });
+  host_->wheel.Advance(
+      now_ns_, [](DeadlineWheel::Entry& entry) { static_cast<Session&>(entry).OnDeadline(); });
   // Only those that are due now: one that sets itself again runs in a later turn.
   const uint64_t before = timer_order_;
   while (!timers_.empty() && timers_.top().due_ns <= now_ns_ && timers_.top().order < before) {

@@ -1,8 +1,8 @@
 // One loop: a thread, a transport, the connections that live on it, and its handler.
 //
-// A turn: wait; receive, parse, handle; OnTurnEnd; run what was posted (the answers of the last sync
-// among it); timers; deferred work. What was gathered is handed over before earlier requests are
-// answered, so that the disk works while we write to sockets.
+// A turn: wait; receive, parse, handle; OnTurnEnd; run what was posted (the answers of the last
+// sync among it); timers; deferred work. What was gathered is handed over before earlier requests
+// are answered, so that the disk works while we write to sockets.
 #pragma once
 
 #include <atomic>
@@ -110,7 +110,7 @@ class EventLoop final : public Loop, private TransportEvents {
   std::unique_ptr<Handler> handler_;
   std::unique_ptr<SessionHost> host_;
   Acceptor acceptor_;
-  std::vector<Seat> seats_;  // by ConnectionId
+  std::vector<Seat> seats_;                          // by ConnectionId
   std::vector<std::unique_ptr<Session>> graveyard_;  // ended in this turn
   size_t open_ = 0;
   int64_t now_ns_;
@@ -118,7 +118,7 @@ class EventLoop final : public Loop, private TransportEvents {
   bool finishing_ = false;
   std::priority_queue<Timer> timers_;
   uint64_t timer_order_ = 0;
-  std::vector<Session*> deferred_;  // scratch
+  std::vector<Session*> deferred_;              // scratch
   std::vector<std::function<void()>> running_;  // scratch
 
   std::atomic<size_t> load_{0};

@@ -12,7 +12,8 @@ namespace {
 constexpr uint64_t kPieceBytes = 16u << 10;
 
 constexpr Refusal kHeaderTooLarge{431, "the header is larger than this server takes"};
-constexpr Refusal kCodingUnknown{415, "the Content-Encodings that can be read are gzip and deflate"};
+constexpr Refusal kCodingUnknown{415,
+                                 "the Content-Encodings that can be read are gzip and deflate"};
 
 }  // namespace
 
@@ -181,9 +182,12 @@ void Http1Session::FinishBody() {
 void Http1Session::HandleWhole(std::string_view body, Coding coding, uint64_t sequence) {
   if (coding != Coding::kIdentity) {
     switch (host_.decoder.DecodeWhole(coding, body, host_.limits.body_bytes_max, &host_.decoded)) {
-      case BodyDecoder::Whole::kMalformed: return Refuse(sequence, kBodyMalformed);
-      case BodyDecoder::Whole::kTooLarge: return Refuse(sequence, kBodyTooLarge);
-      case BodyDecoder::Whole::kOk: break;
+      case BodyDecoder::Whole::kMalformed:
+        return Refuse(sequence, kBodyMalformed);
+      case BodyDecoder::Whole::kTooLarge:
+        return Refuse(sequence, kBodyTooLarge);
+      case BodyDecoder::Whole::kOk:
+        break;
     }
     body = host_.decoded;
   }
@@ -193,10 +197,8 @@ void Http1Session::HandleWhole(std::string_view body, Coding coding, uint64_t se
 
 void Http1Session::Refuse(uint64_t sequence, Refusal refusal) {
   const std::string body = host_.handler.Problem(refusal.status, refusal.detail);
-  Response response{.status = refusal.status,
-                    .content_type = kProblemContentType,
-                    .body = body,
-                    .close = true};
+  Response response{
+      .status = refusal.status, .content_type = kProblemContentType, .body = body, .close = true};
   if (refusal.status == 415) response.headers = "Accept-Encoding: gzip, deflate\r\n";
   if (refusal.status == 503) response.headers = "Retry-After: 1\r\n";
   answers_.Respond(sequence, response);

@@ -190,8 +190,8 @@ void Http1Session::UpdateDeadline() {
   if (lingering_) {
     // Set once, when it began.
   } else if (body_) {
-    read_deadline_ns_ = body_->paused() ? DeadlineWheel::kNever
-                                        : body_since_ns_ + limits.body_timeout_ms * kMs;
+    read_deadline_ns_ =
+        body_->paused() ? DeadlineWheel::kNever : body_since_ns_ + limits.body_timeout_ms * kMs;
   } else if (started_ns_ != kNone) {
     read_deadline_ns_ = started_ns_ + limits.header_timeout_ms * kMs;
   } else if (!at_rest) {
@@ -200,8 +200,8 @@ void Http1Session::UpdateDeadline() {
     const int timeout_ms = any_request_ ? limits.idle_timeout_ms : limits.first_byte_timeout_ms;
     read_deadline_ns_ = rest_since_ns_ + timeout_ms * kMs;
   }
-  send_deadline_ns_ = answers_.pending() == 0 ? DeadlineWheel::kNever
-                                              : progress_ns_ + limits.send_timeout_ms * kMs;
+  send_deadline_ns_ =
+      answers_.pending() == 0 ? DeadlineWheel::kNever : progress_ns_ + limits.send_timeout_ms * kMs;
   host_.SetDeadline(*this, std::min(read_deadline_ns_, send_deadline_ns_));
 }
 

@@ -1,8 +1,8 @@
 // HTTP/1.1 and 1.0 on one connection.
 //
 // Requests are parsed where the transport received them; only what is left over (part of a request)
-// is copied to the connection, so that one at rest holds no buffer. While `pipeline_max` requests are
-// unanswered, or more than the send buffer's bound waits for the client, nothing is read.
+// is copied to the connection, so that one at rest holds no buffer. While `pipeline_max` requests
+// are unanswered, or more than the send buffer's bound waits for the client, nothing is read.
 #pragma once
 
 #include <cstdint>
@@ -70,18 +70,18 @@ class Http1Session final : public Session {
   int64_t rest_since_ns_;       // since when the connection has been at rest
   int64_t body_since_ns_ = 0;   // from when the body's time runs
   uint64_t body_mark_bytes_ = 0;
-  int64_t progress_ns_ = 0;     // when the client last took something, or what waits began to wait
+  int64_t progress_ns_ = 0;  // when the client last took something, or what waits began to wait
   int64_t read_deadline_ns_ = DeadlineWheel::kNever;
   int64_t send_deadline_ns_ = DeadlineWheel::kNever;
-  bool consuming_ = false;      // within Consume(): answers are sent at its end
-  bool reading_ = true;         // more requests may come
-  bool blocked_ = false;        // they wait until answers have left
-  bool paused_ = false;         // the transport was told
+  bool consuming_ = false;  // within Consume(): answers are sent at its end
+  bool reading_ = true;     // more requests may come
+  bool blocked_ = false;    // they wait until answers have left
+  bool paused_ = false;     // the transport was told
   bool resume_body_ = false;
   bool any_request_ = false;
   bool at_rest_ = true;
   bool peer_finished_ = false;
-  bool lingering_ = false;      // everything is sent; what still comes in is dropped
+  bool lingering_ = false;  // everything is sent; what still comes in is dropped
   bool draining_ = false;
 };
 

@@ -346,7 +346,8 @@ TEST(Http1Session, PartialRequestsShareABoundedMemory) {
   EXPECT_EQ(harness.loop().memory_held(), 0u);
 }
 
-// What an attacker may send: the loop survives it, answers nothing twice, and lets go of everything.
+// What an attacker may send: the loop survives it, answers nothing twice, and lets go of
+// everything.
 TEST(Http1Session, SurvivesGarbageInAnyPieces) {
   const std::string good = AllKinds();
   for (uint64_t seed = 0; seed < 300; ++seed) {

@@ -19,10 +19,14 @@ constexpr int kBacklog = 65'535;
 
 base::ErrorCode CodeOf(int error) {
   switch (error) {
-    case EADDRINUSE: return base::ErrorCode::kAlreadyExists;
-    case EADDRNOTAVAIL: return base::ErrorCode::kInvalidArgument;
-    case EACCES: return base::ErrorCode::kPermission;
-    default: return base::ErrorCode::kIo;
+    case EADDRINUSE:
+      return base::ErrorCode::kAlreadyExists;
+    case EADDRNOTAVAIL:
+      return base::ErrorCode::kInvalidArgument;
+    case EACCES:
+      return base::ErrorCode::kPermission;
+    default:
+      return base::ErrorCode::kIo;
   }
 }
 
@@ -50,11 +54,10 @@ base::Result<Listener> Listener::Open(const std::string& host, uint16_t port) {
                       "cannot listen on " + where + ": " + gai_strerror(error));
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, &freeaddrinfo);
-  const int descriptor =
-      socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) {
-    return base::Fail(base::ErrorCode::kIo, "cannot listen on " + where + ": " +
-                                                std::strerror(errno));
+    return base::Fail(base::ErrorCode::kIo,
+                      "cannot listen on " + where + ": " + std::strerror(errno));
   }
   Listener listener(descriptor, 0);
   const int on = 1;

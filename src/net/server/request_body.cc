@@ -59,7 +59,8 @@ Refusal RequestBody::Take(std::string_view data) {
       if (received_bytes_ > plan_.bytes_max) return kBodyTooLarge;
       whole_.append(data);
       return {};
-    case Use::kInPieces: break;
+    case Use::kInPieces:
+      break;
   }
   return decoder_ ? DecodeAndHandOn(data) : HandOn(data);
 }

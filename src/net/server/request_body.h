@@ -24,10 +24,10 @@ class RequestBody {
     BodyReader* reader = nullptr;  // of kInPieces
     Coding coding = Coding::kIdentity;
     bool chunked = false;
-    uint64_t content_length = 0;   // unless chunked
-    uint64_t bytes_max = 0;        // after decoding
+    uint64_t content_length = 0;  // unless chunked
+    uint64_t bytes_max = 0;       // after decoding
     size_t chunk_header_bytes_max = 0;
-    int64_t started_ns = 0;        // when the request's first byte came
+    int64_t started_ns = 0;  // when the request's first byte came
   };
   // `head` is the request's header, kept for kWhole to be parsed again at the body's end.
   RequestBody(const Plan& plan, std::string_view head);
@@ -51,7 +51,9 @@ class RequestBody {
   std::string_view head() const { return head_; }
   std::string& whole() { return whole_; }  // still in its coding
   uint64_t received_bytes() const { return received_bytes_; }
-  size_t memory() const { return sizeof *this + head_.capacity() + whole_.capacity() + undecoded_.capacity(); }
+  size_t memory() const {
+    return sizeof *this + head_.capacity() + whole_.capacity() + undecoded_.capacity();
+  }
 
  private:
   Refusal Take(std::string_view data);
@@ -60,16 +62,16 @@ class RequestBody {
   Refusal CheckEnd() const;
 
   const Plan plan_;
-  uint64_t remaining_;             // of Content-Length
-  uint64_t received_bytes_ = 0;    // without framing
-  uint64_t handed_on_bytes_ = 0;   // decoded
+  uint64_t remaining_;            // of Content-Length
+  uint64_t received_bytes_ = 0;   // without framing
+  uint64_t handed_on_bytes_ = 0;  // decoded
   bool framing_done_ = false;
   bool paused_ = false;
   std::optional<ChunkedReader> chunks_;
   std::unique_ptr<BodyDecoder> decoder_;
   std::string head_;
   std::string whole_;
-  std::string undecoded_;          // came while the reader had enough
+  std::string undecoded_;  // came while the reader had enough
 };
 
 inline constexpr Refusal kBodyTooLarge{413, "the body is larger than this path takes"};

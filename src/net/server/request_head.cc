@@ -18,21 +18,30 @@ bool Is(std::string_view value, std::string_view name) {
 
 Method MethodOf(http::verb verb) {
   switch (verb) {
-    case http::verb::get: return Method::kGet;
-    case http::verb::head: return Method::kHead;
-    case http::verb::post: return Method::kPost;
-    case http::verb::put: return Method::kPut;
-    case http::verb::delete_: return Method::kDelete;
-    case http::verb::options: return Method::kOptions;
-    case http::verb::patch: return Method::kPatch;
-    default: return Method::kOther;
+    case http::verb::get:
+      return Method::kGet;
+    case http::verb::head:
+      return Method::kHead;
+    case http::verb::post:
+      return Method::kPost;
+    case http::verb::put:
+      return Method::kPut;
+    case http::verb::delete_:
+      return Method::kDelete;
+    case http::verb::options:
+      return Method::kOptions;
+    case http::verb::patch:
+      return Method::kPatch;
+    default:
+      return Method::kOther;
   }
 }
 
 // What may not stand in a host and port (RFC 3986, section 3.2).
 bool IsHost(std::string_view host) {
   return std::ranges::all_of(host, [](char c) {
-    return c > ' ' && c < 127 && std::string_view("\"#,/<>?@\\^`{|}").find(c) == std::string_view::npos;
+    return c > ' ' && c < 127 &&
+           std::string_view("\"#,/<>?@\\^`{|}").find(c) == std::string_view::npos;
   });
 }
 
@@ -63,18 +72,19 @@ class HeadSink final : public http::basic_parser<true> {
     head_.http11 = version == 11;
   }
 
-  void on_field_impl(http::field field, string_view name, string_view value,
-                     error_code&) override {
+  void on_field_impl(http::field field, string_view name, string_view value, error_code&) override {
     const Header header{View(name), View(value)};
     // The parser unfolds continued lines into memory of its own, or skips their line ends.
     const char* const after_colon = header.name.data() + header.name.size() + 1;
-    const bool in_place = header.value.data() >= after_colon &&
-                          std::all_of(after_colon, header.value.data(),
-                                      [](char c) { return c == ' ' || c == '\t'; });
+    const bool in_place =
+        header.value.data() >= after_colon &&
+        std::all_of(after_colon, header.value.data(), [](char c) { return c == ' ' || c == '\t'; });
     if (!in_place) Refuse({400, "a header line must not be continued on the next line"});
     head_.headers.push_back(header);
     switch (field) {
-      case http::field::host: OnHost(header.value); break;
+      case http::field::host:
+        OnHost(header.value);
+        break;
       case http::field::authorization:
         if (head_.request.authorization.empty()) head_.request.authorization = header.value;
         break;
@@ -98,7 +108,8 @@ class HeadSink final : public http::basic_parser<true> {
           Refuse({417, "the only expectation that can be met is 100-continue"});
         }
         break;
-      default: break;
+      default:
+        break;
     }
   }
 
@@ -134,8 +145,7 @@ bool NamesOtherVersion(std::string_view bytes) {
   if (space == std::string_view::npos) return false;
   const std::string_view version = line.substr(space + 1);
   return version.size() == 8 && version.starts_with("HTTP/") && IsDigit(version[5]) &&
-         version[6] == '.' && IsDigit(version[7]) && version != "HTTP/1.1" &&
-         version != "HTTP/1.0";
+         version[6] == '.' && IsDigit(version[7]) && version != "HTTP/1.1" && version != "HTTP/1.0";
 }
 
 Refusal Explain(const boost::beast::error_code& error, std::string_view bytes) {

@@ -37,8 +37,10 @@ TEST(RequestHead, IsReadIntoViews) {
 
 TEST(RequestHead, KeepsNothingOfTheOneBefore) {
   RequestHead head;
-  ASSERT_FALSE(Parse("POST /a?q HTTP/1.1\r\nHost: a\r\nAuthorization: t\r\nContent-Encoding: gzip\r\n"
-                     "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n", &head));
+  ASSERT_FALSE(
+      Parse("POST /a?q HTTP/1.1\r\nHost: a\r\nAuthorization: t\r\nContent-Encoding: gzip\r\n"
+            "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n",
+            &head));
   EXPECT_TRUE(head.chunked);
   EXPECT_TRUE(head.expects_continue);
   EXPECT_EQ(head.coding, Coding::kGzip);
@@ -143,10 +145,13 @@ TEST(RequestHead, RefusesWhatIsMalformedOrCouldBeReadInTwoWays) {
       {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n"},
       {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"},
       {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\n"},
-      {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"},
-      {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"},
-      {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
-            "Transfer-Encoding: chunked\r\n\r\n"},
+      {400,
+       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"},
+      {400,
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"},
+      {400,
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+       "Transfer-Encoding: chunked\r\n\r\n"},
       {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"},
       {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n"},
       {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n"},

@@ -16,8 +16,12 @@ void AppendNumber(std::string& out, uint64_t number) {
 
 void AppendStatusLine(std::string& out, int status) {
   switch (status) {
-    case 200: out.append("HTTP/1.1 200 OK\r\n"); return;
-    case 202: out.append("HTTP/1.1 202 Accepted\r\n"); return;
+    case 200:
+      out.append("HTTP/1.1 200 OK\r\n");
+      return;
+    case 202:
+      out.append("HTTP/1.1 202 Accepted\r\n");
+      return;
     default:
       out.append("HTTP/1.1 ");
       AppendNumber(out, static_cast<uint64_t>(status));

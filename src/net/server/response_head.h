@@ -15,10 +15,10 @@ enum class Framing : uint8_t { kLength, kChunked, kUntilClose };
 struct ResponseHead {
   int status = 200;
   std::string_view content_type;
-  std::string_view headers;         // further lines, each ending in CRLF
+  std::string_view headers;  // further lines, each ending in CRLF
   Framing framing = Framing::kLength;
-  uint64_t content_length = 0;      // of kLength; left out where a status has no body
-  std::string_view connection;      // the header's value; empty: no header
+  uint64_t content_length = 0;  // of kLength; left out where a status has no body
+  std::string_view connection;  // the header's value; empty: no header
 };
 
 // Neither a body nor a length belongs to 1xx, 204 and 304.

@@ -35,7 +35,9 @@ size_t ConnectionsMax(size_t configured) {
 class ServerOfLoops final : public Server {
  public:
   ServerOfLoops(Listener listener, size_t connections_max)
-      : listener_(std::move(listener)), port_(listener_.port()), connections_max_(connections_max) {}
+      : listener_(std::move(listener)),
+        port_(listener_.port()),
+        connections_max_(connections_max) {}
   ~ServerOfLoops() override { Stop(0); }
 
   base::Status Begin(const ServerOptions& options, const HandlerFactory& handler);
@@ -67,11 +69,10 @@ base::Status ServerOfLoops::Begin(const ServerOptions& options, const HandlerFac
       options.loops > 0 ? options.loops : std::max(1u, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < count; ++i) {
     WEIR_ASSIGN_OR_RETURN(std::unique_ptr<EpollTransport> transport, EpollTransport::Create());
-    EventLoop::Options loop_options{
-        .index = i,
-        .limits = options.limits,
-        .body_memory_max = options.limits.body_memory_bytes_max / count,
-        .server_name = options.server_name};
+    EventLoop::Options loop_options{.index = i,
+                                    .limits = options.limits,
+                                    .body_memory_max = options.limits.body_memory_bytes_max / count,
+                                    .server_name = options.server_name};
     loops_.push_back(std::make_unique<EventLoop>(std::move(loop_options), std::move(transport),
                                                  base::SystemClock()));
     loops_.back()->SetHandler(handler(*loops_.back()));
@@ -102,9 +103,8 @@ void ServerOfLoops::Accept(EventLoop& here, int descriptor, std::string peer) {
   }
   least->load().fetch_add(1, std::memory_order_relaxed);
   if (least == &here) return here.PlaceConnection(descriptor, std::move(peer));
-  const bool posted = least->Post([least, descriptor, peer = std::move(peer)] {
-    least->PlaceConnection(descriptor, peer);
-  });
+  const bool posted = least->Post(
+      [least, descriptor, peer = std::move(peer)] { least->PlaceConnection(descriptor, peer); });
   if (posted) return;
   close(descriptor);
   least->load().fetch_sub(1, std::memory_order_relaxed);

@@ -252,7 +252,8 @@ class Client {
 inline std::string Get(std::string_view path) {
   return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n";
 }
-inline std::string Post(std::string_view path, std::string_view body, std::string_view headers = {}) {
+inline std::string Post(std::string_view path, std::string_view body,
+                        std::string_view headers = {}) {
   return "POST " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n" + std::string(headers) +
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }

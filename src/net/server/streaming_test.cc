@@ -346,7 +346,8 @@ TEST(BodyReader, HearsThatTheBodyIsBrokenAfterTheClientWasAnswered) {
     std::string request;
   } cases[] = {
       {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n"},
-      {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n"},
+      {400,
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n"},
       {400, Post("/", "not gzip", "Content-Encoding: gzip\r\n")},
       {400, Post("/", Gzip("cut").substr(0, 20), "Content-Encoding: gzip\r\n")},
       {413, Post("/", Gzip(std::string(300'000, 'x')), "Content-Encoding: gzip\r\n")},
@@ -421,7 +422,8 @@ TEST(BodyReader, ABrokenBodyBreaksAnAnswerThatHasBegun) {
   Pieces reader;
   LoopHarness harness({}, reader.configure);
   const ConnectionId id = harness.Connect();
-  harness.Receive(id, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  harness.Receive(id,
+                  "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
   std::optional<bool> closed;
   BodyWriter* writer = harness.loop().RespondStreaming(reader.ticket, {});
   writer->OnClosed([&](bool complete) { closed = complete; });

@@ -79,8 +79,8 @@ void WriteAssessment(base::JsonWriter& json, const Assessment& assessment) {
   json.EndObject();
 }
 
-net::Reply ReportReply(const ApiParts& parts, const std::string& study, const std::string& report_id,
-                       const Asked& asked) {
+net::Reply ReportReply(const ApiParts& parts, const std::string& study,
+                       const std::string& report_id, const Asked& asked) {
   const auto bodies = parts.journal.Find(wire::ReportKey(study, report_id));
   if (!bodies) return security::FromError(bodies.error(), asked.trace_id);
   if (bodies->empty()) {
@@ -177,7 +177,8 @@ class ListPage {
 
   // The page of the store that goes on below position_: from the row there, if it has one, else
   // from the newest, passing over what was listed out of the journal.
-  base::Result<ReportPage> StorePage(store::Connection& reader, std::optional<base::Offset> before) {
+  base::Result<ReportPage> StorePage(store::Connection& reader,
+                                     std::optional<base::Offset> before) {
     auto page = ListReports(reader, filter_, before, limit_ - count_);
     if (page || page.error().code != base::ErrorCode::kInvalidArgument) return page;
     return ListReports(reader, filter_, std::nullopt, limit_ - count_);
@@ -274,13 +275,13 @@ void HandleList(const ApiParts& parts, const Call& call) {
   const auto before = security::QueryNumber(query, "before", 0, UINT64_MAX, UINT64_MAX);
   if (!limit) return refuse(security::FromError(limit.error(), call.trace_id));
   if (!before) return refuse(security::FromError(before.error(), call.trace_id));
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
-               [parts, asked = Asked(call), filter, limit = *limit, before = base::Offset(*before)] {
-                 return security::Audited(
-                     parts.audit, asked, "list", filter.study_id,
-                     filter.patient_id.value_or(filter.site_id.value_or("")),
-                     [&] { return ListReply(parts, filter, limit, before, asked); });
-               });
+  net::Offload(
+      parts.helpers, call.loop, call.request.ticket, call.trace_id,
+      [parts, asked = Asked(call), filter, limit = *limit, before = base::Offset(*before)] {
+        return security::Audited(parts.audit, asked, "list", filter.study_id,
+                                 filter.patient_id.value_or(filter.site_id.value_or("")),
+                                 [&] { return ListReply(parts, filter, limit, before, asked); });
+      });
 }
 
 }  // namespace
@@ -292,7 +293,12 @@ std::vector<security::Route> ReportRoutes(const ApiParts& parts) {
   };
   return {
       {net::Method::kGet, "/api/v1/reports", Scope::kRead, -1, bind(HandleList), {}},
-      {net::Method::kGet, "/api/v1/reports/{study}/{report_id}", Scope::kRead, 0, bind(HandleGet), {}},
+      {net::Method::kGet,
+       "/api/v1/reports/{study}/{report_id}",
+       Scope::kRead,
+       0,
+       bind(HandleGet),
+       {}},
   };
 }
 

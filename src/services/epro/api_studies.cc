@@ -54,9 +54,10 @@ net::Reply AnalyticsReply(store::Connection& reader, const AnalyticsFilter& filt
   const auto rows = ListAnalytics(reader, filter, std::nullopt, kAnalyticsRowsMax + 1);
   if (!rows) return security::FromError(rows.error(), asked.trace_id);
   if (rows->size() > kAnalyticsRowsMax) {
-    return security::InvalidRequest("from", "and to must enclose fewer days: more than " +
-                                                std::to_string(kAnalyticsRowsMax) + " rows",
-                                    asked.trace_id);
+    return security::InvalidRequest(
+        "from",
+        "and to must enclose fewer days: more than " + std::to_string(kAnalyticsRowsMax) + " rows",
+        asked.trace_id);
   }
   Tally total;
   for (const AnalyticsRow& row : *rows) total.Merge(row.tally);
@@ -167,9 +168,8 @@ void HandleAnalytics(const ApiParts& parts, const Call& call) {
 void HandleDiary(const ApiParts& parts, const Call& call) {
   net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
                [parts, asked = Asked(call), study = call.params[0], patient = call.params[1]] {
-                 return security::Audited(parts.audit, asked, "read", study, patient, [&] {
-                   return DiaryReply(parts, study, patient, asked);
-                 });
+                 return security::Audited(parts.audit, asked, "read", study, patient,
+                                          [&] { return DiaryReply(parts, study, patient, asked); });
                });
 }
 
@@ -196,18 +196,19 @@ void OpenExport(const ApiParts& parts, net::Loop& loop, net::Ticket ticket, cons
   if (!table) {
     refusal = security::InvalidRequest("table", "is reports, items or scores", asked.trace_id);
   } else {
-    refusal = security::Audited(parts.audit, asked, "export", study, table_name, [&]() -> net::Reply {
-      const auto reader = parts.readers.Borrow();
-      auto result = Export::Open(*reader, study, *table, at);
-      if (result) {
-        opened = std::make_shared<Export>(std::move(*result));
-        return {};
-      }
-      if (result.error().code != base::ErrorCode::kUnavailable) {
-        return security::FromError(result.error(), asked.trace_id);
-      }
-      return net::Problem(409, "not-yet-applied", result.error().message, asked.trace_id);
-    });
+    refusal =
+        security::Audited(parts.audit, asked, "export", study, table_name, [&]() -> net::Reply {
+          const auto reader = parts.readers.Borrow();
+          auto result = Export::Open(*reader, study, *table, at);
+          if (result) {
+            opened = std::make_shared<Export>(std::move(*result));
+            return {};
+          }
+          if (result.error().code != base::ErrorCode::kUnavailable) {
+            return security::FromError(result.error(), asked.trace_id);
+          }
+          return net::Problem(409, "not-yet-applied", result.error().message, asked.trace_id);
+        });
   }
   loop.Post([parts, &loop, ticket, opened, refusal = std::move(refusal), study, table_name] {
     if (!opened) return net::Respond(loop, ticket, refusal);
@@ -222,10 +223,10 @@ void HandleExport(const ApiParts& parts, const Call& call) {
   if (!at) return Refuse(call, at.error());
   std::optional<base::Offset> cut;
   if (*at != UINT64_MAX) cut = base::Offset(*at);
-  const bool taken = parts.helpers.TrySubmit([parts, &loop = call.loop, ticket = call.request.ticket,
-                                              asked = Asked(call), study = call.params[0], table, cut] {
-    OpenExport(parts, loop, ticket, asked, study, table, cut);
-  });
+  const bool taken =
+      parts.helpers.TrySubmit([parts, &loop = call.loop, ticket = call.request.ticket,
+                               asked = Asked(call), study = call.params[0], table,
+                               cut] { OpenExport(parts, loop, ticket, asked, study, table, cut); });
   if (!taken) Refuse(call, {base::ErrorCode::kBacklogFull, "too many requests wait for the disk"});
 }
 
@@ -237,13 +238,30 @@ std::vector<security::Route> StudyRoutes(const ApiParts& parts) {
     return [parts, handle](const Call& call) { handle(parts, call); };
   };
   return {
-      {net::Method::kGet, "/api/v1/studies/{study}/analytics", Scope::kRead, 0,
-       bind(HandleAnalytics), {}},
-      {net::Method::kGet, "/api/v1/studies/{study}/patients/{patient}/diary", Scope::kRead, 0,
-       bind(HandleDiary), {}},
-      {net::Method::kGet, "/api/v1/studies/{study}/conflicts", Scope::kRead, 0,
-       bind(HandleConflicts), {}},
-      {net::Method::kGet, "/api/v1/studies/{study}/export", Scope::kRead, 0, bind(HandleExport), {}},
+      {net::Method::kGet,
+       "/api/v1/studies/{study}/analytics",
+       Scope::kRead,
+       0,
+       bind(HandleAnalytics),
+       {}},
+      {net::Method::kGet,
+       "/api/v1/studies/{study}/patients/{patient}/diary",
+       Scope::kRead,
+       0,
+       bind(HandleDiary),
+       {}},
+      {net::Method::kGet,
+       "/api/v1/studies/{study}/conflicts",
+       Scope::kRead,
+       0,
+       bind(HandleConflicts),
+       {}},
+      {net::Method::kGet,
+       "/api/v1/studies/{study}/export",
+       Scope::kRead,
+       0,
+       bind(HandleExport),
+       {}},
   };
 }
 

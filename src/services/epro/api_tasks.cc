@@ -20,7 +20,8 @@ bool IsTask(std::string_view name) { return std::ranges::count(kTaskNames, name)
 
 net::Reply UnknownTask(std::string_view trace_id) {
   return net::Problem(404, "not-found",
-                      "the tasks are cleanse, assess, alert, analytics, research and diary", trace_id);
+                      "the tasks are cleanse, assess, alert, analytics, research and diary",
+                      trace_id);
 }
 
 void HandleList(const ApiParts& parts, const Call& call) {
@@ -67,13 +68,12 @@ void HandleState(const ApiParts& parts, const Call& call, bool paused) {
   net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
                [parts, asked = Asked(call), task = call.params[0], paused] {
                  if (!IsTask(task)) return UnknownTask(asked.trace_id);
-                 return security::Audited(parts.audit, asked, paused ? "pause" : "resume", {}, task,
-                                          [&] {
-                                            return Order(parts, wire::Kind::kTaskState,
-                                                         wire::Encode(wire::TaskStateHead{
-                                                             task, paused, asked.actor}),
-                                                         asked.trace_id);
-                                          });
+                 return security::Audited(
+                     parts.audit, asked, paused ? "pause" : "resume", {}, task, [&] {
+                       return Order(parts, wire::Kind::kTaskState,
+                                    wire::Encode(wire::TaskStateHead{task, paused, asked.actor}),
+                                    asked.trace_id);
+                     });
                });
 }
 
@@ -83,26 +83,26 @@ void HandleReplay(const ApiParts& parts, const Call& call) {
   uint64_t offset = 0;
   if (parser.parse(call.request.body.data(), call.request.body.size()).get(root) ||
       root["offset"].get(offset)) {
-    return net::Respond(call.loop, call.request.ticket,
-                        security::InvalidRequest("offset", "must be the number of a record",
-                                                 call.trace_id));
+    return net::Respond(
+        call.loop, call.request.ticket,
+        security::InvalidRequest("offset", "must be the number of a record", call.trace_id));
   }
-  net::Offload(
-      parts.helpers, call.loop, call.request.ticket, call.trace_id,
-      [parts, asked = Asked(call), task = call.params[0], record = base::Offset(offset)] {
-        if (!IsTask(task)) return UnknownTask(asked.trace_id);
-        {
-          const auto reader = parts.readers.Borrow();
-          const auto entry = ReadQuarantined(*reader, task, record);
-          if (!entry) return security::FromError(entry.error(), asked.trace_id);
-        }
-        return security::Audited(
-            parts.audit, asked, "replay", {}, task + "/" + std::to_string(record.value()), [&] {
-              return Order(parts, wire::Kind::kReplay,
-                           wire::Encode(wire::ReplayHead{task, record, asked.actor}),
-                           asked.trace_id);
-            });
-      });
+  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+               [parts, asked = Asked(call), task = call.params[0], record = base::Offset(offset)] {
+                 if (!IsTask(task)) return UnknownTask(asked.trace_id);
+                 {
+                   const auto reader = parts.readers.Borrow();
+                   const auto entry = ReadQuarantined(*reader, task, record);
+                   if (!entry) return security::FromError(entry.error(), asked.trace_id);
+                 }
+                 return security::Audited(
+                     parts.audit, asked, "replay", {}, task + "/" + std::to_string(record.value()),
+                     [&] {
+                       return Order(parts, wire::Kind::kReplay,
+                                    wire::Encode(wire::ReplayHead{task, record, asked.actor}),
+                                    asked.trace_id);
+                     });
+               });
 }
 
 net::Reply QuarantineReply(store::Connection& reader, const std::string& task, base::Offset from,
@@ -140,8 +140,8 @@ net::Reply QuarantineReply(store::Connection& reader, const std::string& task, b
 
 void HandleQuarantine(const ApiParts& parts, const Call& call) {
   const std::string task = net::QueryParam(call.request.query, "task").value_or("");
-  const auto limit = security::QueryNumber(call.request.query, "limit",
-                                            std::size(kTaskNames) + 1, kPageMax, 100);
+  const auto limit =
+      security::QueryNumber(call.request.query, "limit", std::size(kTaskNames) + 1, kPageMax, 100);
   const auto from = security::QueryNumber(call.request.query, "from", 0, UINT64_MAX, 0);
   for (const auto* number : {&limit, &from}) {
     if (!*number) {
@@ -170,8 +170,18 @@ std::vector<security::Route> TaskRoutes(const ApiParts& parts) {
   };
   return {
       {net::Method::kGet, "/api/v1/tasks", Scope::kOperate, -1, bind(HandleList), {}},
-      {net::Method::kGet, "/api/v1/tasks/quarantine", Scope::kOperate, -1, bind(HandleQuarantine), {}},
-      {net::Method::kPost, "/api/v1/tasks/{task}/replay", Scope::kOperate, -1, bind(HandleReplay), {}},
+      {net::Method::kGet,
+       "/api/v1/tasks/quarantine",
+       Scope::kOperate,
+       -1,
+       bind(HandleQuarantine),
+       {}},
+      {net::Method::kPost,
+       "/api/v1/tasks/{task}/replay",
+       Scope::kOperate,
+       -1,
+       bind(HandleReplay),
+       {}},
       {net::Method::kPost, "/api/v1/tasks/{task}/pause", Scope::kOperate, -1, pause, {}},
       {net::Method::kPost, "/api/v1/tasks/{task}/resume", Scope::kOperate, -1, resume, {}},
   };

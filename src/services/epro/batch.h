@@ -55,10 +55,10 @@ class Batch final : public net::BodyReader {
   std::deque<Waiting> waiting_;
   net::BodyWriter* writer_ = nullptr;
   size_t unanswered_ = 0;
-  bool blocked_ = false;   // the client does not read fast enough
-  bool paused_ = false;    // OnBody returned false
-  bool ended_ = false;     // the request's body is complete
-  bool gone_ = false;      // the client went away
+  bool blocked_ = false;  // the client does not read fast enough
+  bool paused_ = false;   // OnBody returned false
+  bool ended_ = false;    // the request's body is complete
+  bool gone_ = false;     // the client went away
   bool finished_ = false;
 };
 

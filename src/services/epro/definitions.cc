@@ -17,8 +17,8 @@ base::Status Definitions::Install(journal::Journal& journal, const base::Clock& 
     const auto appended = journal.AppendAndWait(header, {}, packed);
     if (appended.outcome != journal::Outcome::kStored &&
         appended.outcome != journal::Outcome::kDuplicate) {
-      return base::Fail(base::ErrorCode::kUnavailable, "the journal did not take the definition of " +
-                                                           definition->name());
+      return base::Fail(base::ErrorCode::kUnavailable,
+                        "the journal did not take the definition of " + definition->name());
     }
   }
   current_.store(std::move(catalog), std::memory_order_release);

@@ -24,7 +24,8 @@ std::optional<ExportTable> ParseExportTable(std::string_view name);
 
 class Export {
  public:
-  // `at`: nullopt for all that is applied now. kUnavailable: not all records below `at` are applied.
+  // `at`: nullopt for all that is applied now. kUnavailable: not all records below `at` are
+  // applied.
   static base::Result<Export> Open(store::Connection& connection, std::string study_id,
                                    ExportTable table, std::optional<base::Offset> at);
 

@@ -15,8 +15,7 @@ void ExportFeed::Start(net::Loop& loop, net::Ticket ticket, exec::WorkerPool& he
   const std::string headers = "Weir-Cut: " + std::to_string(table.at().value()) +
                               "\r\nContent-Disposition: attachment; filename=\"" + file_name +
                               "\"\r\nCache-Control: no-store\r\n";
-  const std::shared_ptr<ExportFeed> feed(
-      new ExportFeed(loop, helpers, readers, std::move(table)));
+  const std::shared_ptr<ExportFeed> feed(new ExportFeed(loop, helpers, readers, std::move(table)));
   feed->writer_ = loop.RespondStreaming(
       ticket, {.content_type = "text/csv; charset=utf-8", .headers = headers});
   if (!feed->writer_) return;

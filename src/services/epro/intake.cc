@@ -25,7 +25,8 @@ constexpr std::string_view kConflictKept =
     "another report is stored under this report_id; this one was kept as a conflict, triaged and "
     "shown to data managers; a new report needs a new report_id";
 constexpr std::string_view kConflictLimit =
-    "another report is stored under this report_id, and so many conflicts are that this one was not "
+    "another report is stored under this report_id, and so many conflicts are that this one was "
+    "not "
     "kept; a new report needs a new report_id";
 constexpr std::string_view kTooManyWait = "too many reports wait for the disk; send it again";
 constexpr std::string_view kSendAgain =
@@ -120,8 +121,7 @@ void Intake::Submit(const security::Call& call) {
   Take(call.request.body, call.identity, origin);
 }
 
-void Intake::Take(std::string_view body, const security::Identity& identity,
-                  const Origin& origin) {
+void Intake::Take(std::string_view body, const security::Identity& identity, const Origin& origin) {
   if (waiting_ >= options_.waiting_max) {
     Bump(stats_.busy);
     return Send(origin, Refuse(origin, 503, "overloaded", kTooManyWait, kRetryBusySeconds));
@@ -129,11 +129,11 @@ void Intake::Take(std::string_view body, const security::Identity& identity,
   const ParsedReport parsed = ParseReport(body, options_.limits);
   if (!parsed.ok()) {
     Bump(stats_.invalid);
-    return Send(origin, parsed.malformed.empty()
-                            ? Refuse(origin, 422, "invalid-report",
-                                     "some fields of the report are wrong", 0,
-                                     Errors(parsed.problems))
-                            : Refuse(origin, 400, "malformed", parsed.malformed));
+    return Send(origin,
+                parsed.malformed.empty()
+                    ? Refuse(origin, 422, "invalid-report", "some fields of the report are wrong",
+                             0, Errors(parsed.problems))
+                    : Refuse(origin, 400, "malformed", parsed.malformed));
   }
   const Report& report = parsed.report;
   if (!identity.Allows(security::Scope::kSubmit, report.study_id)) {
@@ -173,8 +173,7 @@ void Intake::Govern(const Report& report, wire::ReportHead* head, journal::Recor
     catalog_ = definitions_.current();
     catalog_version_ = version;
   }
-  const clinical::FirstLook look =
-      clinical::LookAt(*catalog_, report.instrument, report.data_json);
+  const clinical::FirstLook look = clinical::LookAt(*catalog_, report.instrument, report.data_json);
   if (!head->authored_ms) head->authored_ms = look.authored_ms;
   if (!look.definition) {
     if (!report.instrument.empty()) Bump(stats_.unknown_instrument);
@@ -206,14 +205,14 @@ void Intake::ProbeOnDisk(uint64_t name, Parked record) {
   auto parked = std::make_shared<Parked>(std::move(record));
   const bool taken = helpers_.TrySubmit(
       [this, name, parked] {
-        auto probe = std::make_shared<base::Result<journal::Probe>>(
-            journal_.ProbeDisk(parked->header.key));
+        auto probe =
+            std::make_shared<base::Result<journal::Probe>>(journal_.ProbeDisk(parked->header.key));
         loop_.Post([this, name, parked, probe] {
           if (*probe) {
             Gather(parked->header, parked->head, parked->body, std::move(**probe), name);
           } else {
-            ReplyRefused(name, 503, "unavailable",
-                         "the index of stored reports could not be read", kRetryNoSpaceSeconds);
+            ReplyRefused(name, 503, "unavailable", "the index of stored reports could not be read",
+                         kRetryNoSpaceSeconds);
           }
         });
       },
@@ -280,8 +279,8 @@ void Intake::Finish(const Handover& batch, const Handover::Item& item) {
       return ReplyRefused(item.ticket, 409, "report-conflict-limit", kConflictLimit, 0,
                           ConflictMembers(report_id, item));
     case Outcome::kProbeAgain:
-      return ProbeOnDisk(item.ticket, {item.header, std::string(batch.head(item)),
-                                       std::string(batch.body(item))});
+      return ProbeOnDisk(
+          item.ticket, {item.header, std::string(batch.head(item)), std::string(batch.body(item))});
     case Outcome::kNoSpace:
       Bump(stats_.no_space);
       return ReplyRefused(item.ticket, 507, "no-space",
@@ -295,15 +294,15 @@ void Intake::Finish(const Handover& batch, const Handover::Item& item) {
 
 // The answer to a repeat says when the first one was received, which only its record knows.
 void Intake::AnswerRepeat(uint64_t name, std::string_view report_id, const Handover::Item& item) {
-  const bool taken = helpers_.TrySubmit([this, name, id = std::string(report_id),
-                                         offset = item.offset, sha256 = item.header.sha256] {
-    const auto record = journal_.ReadOne(offset);
-    std::optional<int64_t> received_ms;
-    if (record) received_ms = record->time_ms;
-    auto answer = std::make_shared<Answer>(Answer{.status = 200});
-    AppendAcknowledgement(answer->body, id, received_ms, offset, sha256, true);
-    loop_.Post([this, name, answer] { Reply(name, *answer); });
-  });
+  const bool taken = helpers_.TrySubmit(
+      [this, name, id = std::string(report_id), offset = item.offset, sha256 = item.header.sha256] {
+        const auto record = journal_.ReadOne(offset);
+        std::optional<int64_t> received_ms;
+        if (record) received_ms = record->time_ms;
+        auto answer = std::make_shared<Answer>(Answer{.status = 200});
+        AppendAcknowledgement(answer->body, id, received_ms, offset, sha256, true);
+        loop_.Post([this, name, answer] { Reply(name, *answer); });
+      });
   if (!taken) {
     ReplyRefused(name, 503, "overloaded", kTooManyWait, kRetryBusySeconds);
   }
@@ -353,11 +352,11 @@ void Intake::ReplyRefused(uint64_t name, int status, std::string_view type, std:
 
 void Intake::Send(const Origin& origin, const Answer& answer) {
   if (origin.batch) return origin.batch->Answered(origin.line, answer);
-  loop_.Respond(origin.ticket,
-                {.status = answer.status,
-                 .content_type = answer.status < 400 ? "application/json" : net::kProblemContentType,
-                 .headers = answer.headers,
-                 .body = answer.body});
+  loop_.Respond(origin.ticket, {.status = answer.status,
+                                .content_type = answer.status < 400 ? "application/json"
+                                                                    : net::kProblemContentType,
+                                .headers = answer.headers,
+                                .body = answer.body});
 }
 
 void Intake::CheckDeadlines() {

@@ -1,5 +1,5 @@
-// Reports in: validated, triaged, handed to the journal once per turn of the loop, answered when the
-// journal says that they are durable.
+// Reports in: validated, triaged, handed to the journal once per turn of the loop, answered when
+// the journal says that they are durable.
 //
 // One Intake per loop; everything here runs on that loop's thread, except Completed(), which the
 // journal's thread calls. It must outlive the journal's thread.
@@ -29,9 +29,9 @@ namespace weir::epro {
 
 struct IntakeOptions {
   ReportLimits limits;
-  size_t waiting_max = 20'000;      // reports of one loop between hand-over and answer
-  int deadline_ms = 30'000;         // without X-Request-Timeout-Ms
-  int deadline_ms_max = 120'000;    // what that header may ask for
+  size_t waiting_max = 20'000;    // reports of one loop between hand-over and answer
+  int deadline_ms = 30'000;       // without X-Request-Timeout-Ms
+  int deadline_ms_max = 120'000;  // what that header may ask for
   size_t line_bytes_max = 1u << 20;
   size_t lines_waiting_max = 1024;  // of one batch, between reading and answering
   size_t batches_max = 64;          // of one loop at once
@@ -105,8 +105,7 @@ class Intake final : public journal::HandoverSink {
   void ProbeOnDisk(uint64_t name, Parked record);
   void CollectReturned();
   void Finish(const journal::Handover& batch, const journal::Handover::Item& item);
-  void AnswerRepeat(uint64_t name, std::string_view report_id,
-                    const journal::Handover::Item& item);
+  void AnswerRepeat(uint64_t name, std::string_view report_id, const journal::Handover::Item& item);
   const Origin* OriginOf(uint64_t name) const;  // null: answered already
   void Reply(uint64_t name, const Answer& answer);
   void ReplyRefused(uint64_t name, int status, std::string_view type, std::string_view detail,

@@ -1,7 +1,7 @@
 // What is read back of patients' reports, for the API.
 //
-// Every call is a short read on the caller's connection: no snapshot stays open between two calls, so
-// none keeps the store's log from being shortened. Lists are paged by offset and bounded.
+// Every call is a short read on the caller's connection: no snapshot stays open between two calls,
+// so none keeps the store's log from being shortened. Lists are paged by offset and bounded.
 // Threads: the connection's. Errors: those of the store; kNotFound and kInvalidArgument where said.
 #pragma once
 
@@ -32,8 +32,8 @@ struct MarkedTask {
   std::string_view task;  // one of kTaskNames
   TaskMark mark;
 };
-// How far each task is with one record, in the order of kTaskNames. `flags`: the record's (an urgent
-// report counts as applied by `alert` as soon as the express lane has dealt with it).
+// How far each task is with one record, in the order of kTaskNames. `flags`: the record's (an
+// urgent report counts as applied by `alert` as soon as the express lane has dealt with it).
 base::Result<std::vector<MarkedTask>> TaskMarks(store::Connection& connection, Offset record,
                                                 uint8_t flags);
 
@@ -45,8 +45,8 @@ struct QuarantineEntry {
   std::string reason;
   uint64_t attempts = 0;  // replays that failed
 };
-// Entries of one task (or of all, where it is empty) with offset >= from, by offset and task; at most
-// `limit`.
+// Entries of one task (or of all, where it is empty) with offset >= from, by offset and task; at
+// most `limit`.
 base::Result<std::vector<QuarantineEntry>> ListQuarantine(store::Connection& connection,
                                                           std::string_view task, Offset from,
                                                           size_t limit);
@@ -55,8 +55,8 @@ struct QuarantinedRecord {
   std::string head, body;
 };
 // kNotFound: it is not in quarantine.
-base::Result<QuarantinedRecord> ReadQuarantined(store::Connection& connection, std::string_view task,
-                                                Offset record);
+base::Result<QuarantinedRecord> ReadQuarantined(store::Connection& connection,
+                                                std::string_view task, Offset record);
 
 // --- Reports ---
 
@@ -75,7 +75,8 @@ struct ReportPage {
   std::optional<Offset> before;  // what to ask for the next page with; nullopt: there is none
 };
 // Reports that the diary has, older than `before`, at most `limit`; a page of a patient at one site
-// may hold fewer and still have a next one. kInvalidArgument: `before` is no offset that a page gave.
+// may hold fewer and still have a next one. kInvalidArgument: `before` is no offset that a page
+// gave.
 base::Result<ReportPage> ListReports(store::Connection& connection, const ReportFilter& filter,
                                      std::optional<Offset> before, size_t limit);
 
@@ -83,11 +84,11 @@ struct CleansedItem {
   std::string item, original;  // original: JSON, as it was sent
   std::optional<std::string> code, text;
   std::optional<double> number, score;
-  std::string rules;           // with a space between
+  std::string rules;  // with a space between
 };
 struct CleansedReport {
-  int version = 0;             // of the cleansing rules
-  std::string flags_json;      // [[rule, address], …]
+  int version = 0;         // of the cleansing rules
+  std::string flags_json;  // [[rule, address], …]
   std::vector<CleansedItem> items;
 };
 // kNotFound: not cleansed (yet), or a conflict.
@@ -141,7 +142,7 @@ std::optional<int64_t> ParseDay(std::string_view text);
 // --- Diary ---
 
 struct DiaryDay {
-  int64_t day = 0;        // authored, or else received; UTC
+  int64_t day = 0;  // authored, or else received; UTC
   uint64_t reports = 0;
 };
 struct PatientDiary {
@@ -168,7 +169,8 @@ struct Adherence {
     return static_cast<double>(received) / static_cast<double>(expected);
   }
 };
-// Over the days first_day to last_day, inclusive; periods count from first_day, the last one in part.
+// Over the days first_day to last_day, inclusive; periods count from first_day, the last one in
+// part.
 Adherence MeasureAdherence(const std::vector<DiaryDay>& days, const Schedule& schedule,
                            int64_t first_day, int64_t last_day);
 

@@ -43,11 +43,14 @@ Scratch& ThreadScratch() {
 
 std::string Malformed(simdjson::error_code error, const ReportLimits& limits) {
   switch (error) {
-    case simdjson::EMPTY: return "the body is empty; send one JSON object";
-    case simdjson::UTF8_ERROR: return "the body is not UTF-8";
+    case simdjson::EMPTY:
+      return "the body is empty; send one JSON object";
+    case simdjson::UTF8_ERROR:
+      return "the body is not UTF-8";
     case simdjson::DEPTH_ERROR:
       return "the body is nested deeper than " + std::to_string(limits.depth_max) + " levels";
-    default: return std::string("the body is not JSON: ") + simdjson::error_message(error);
+    default:
+      return std::string("the body is not JSON: ") + simdjson::error_message(error);
   }
 }
 
@@ -93,8 +96,15 @@ class FieldReader {
 };
 
 enum Field : unsigned {
-  kReportId = 1, kPatientId = 2, kData = 4, kStudyId = 8, kSiteId = 16, kDoctorId = 32,
-  kInstrument = 64, kAuthoredAt = 128, kOther = 0,
+  kReportId = 1,
+  kPatientId = 2,
+  kData = 4,
+  kStudyId = 8,
+  kSiteId = 16,
+  kDoctorId = 32,
+  kInstrument = 64,
+  kAuthoredAt = 128,
+  kOther = 0,
 };
 
 Field FieldOf(std::string_view key) {
@@ -109,8 +119,8 @@ Field FieldOf(std::string_view key) {
   return kOther;
 }
 
-// The value of `data` in the body's own bytes, which the tree does not keep. The body is known to be
-// one JSON object.
+// The value of `data` in the body's own bytes, which the tree does not keep. The body is known to
+// be one JSON object.
 std::string_view RawData(std::string_view body) {
   clinical::JsonReader reader(body);
   reader.Peek();
@@ -159,22 +169,35 @@ ParsedReport ParseReport(std::string_view body, const ReportLimits& limits) {
     }
     seen |= field;
     switch (field) {
-      case kReportId: reader.Id("report_id", value, true, &report.report_id); break;
-      case kPatientId: reader.Id("patient_id", value, true, &report.patient_id); break;
+      case kReportId:
+        reader.Id("report_id", value, true, &report.report_id);
+        break;
+      case kPatientId:
+        reader.Id("patient_id", value, true, &report.patient_id);
+        break;
       case kStudyId:
         reader.Id("study_id", value, false, &report.study_id);
         if (report.study_id.empty()) report.study_id = kDefaultStudy;
         break;
-      case kSiteId: reader.Id("site_id", value, false, &report.site_id); break;
-      case kDoctorId: reader.Id("doctor_id", value, false, &report.doctor_id); break;
-      case kInstrument: reader.Id("instrument", value, false, &report.instrument); break;
-      case kAuthoredAt: reader.Time("authored_at", value, &report.authored_ms); break;
+      case kSiteId:
+        reader.Id("site_id", value, false, &report.site_id);
+        break;
+      case kDoctorId:
+        reader.Id("doctor_id", value, false, &report.doctor_id);
+        break;
+      case kInstrument:
+        reader.Id("instrument", value, false, &report.instrument);
+        break;
+      case kAuthoredAt:
+        reader.Time("authored_at", value, &report.authored_ms);
+        break;
       case kData:
         if (!value.is_string() && !value.is_object()) {
           reader.Bad("data", "must be text, or an object of answers by link id");
         }
         break;
-      case kOther: break;
+      case kOther:
+        break;
     }
   }
   if (!(seen & kReportId)) reader.Bad("report_id", "is missing");

@@ -6,10 +6,10 @@
 namespace weir::epro {
 namespace {
 
-// Rows of reports are appended under the offset of their record and have no other index: the journal
-// keeps (study, report id) unique, so an offset stands for one report. Texts that many rows share
-// stand once in context, answer and outcome; their ids are hashes of what they hold, so they are the
-// same in every store made from the same journal.
+// Rows of reports are appended under the offset of their record and have no other index: the
+// journal keeps (study, report id) unique, so an offset stands for one report. Texts that many rows
+// share stand once in context, answer and outcome; their ids are hashes of what they hold, so they
+// are the same in every store made from the same journal.
 constexpr std::string_view kReports = R"sql(
 CREATE TABLE context(
   id INTEGER PRIMARY KEY,

@@ -68,7 +68,8 @@ std::string Tally::ScoresJson() const {
   std::string out;
   base::JsonWriter json(out);
   json.BeginArray();
-  for (const auto& [score, count] : scores) json.BeginArray().Number(score).Number(count).EndArray();
+  for (const auto& [score, count] : scores)
+    json.BeginArray().Number(score).Number(count).EndArray();
   json.EndArray();
   return out;
 }

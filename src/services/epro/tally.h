@@ -13,7 +13,7 @@ namespace weir::epro {
 
 struct Tally {
   uint64_t received = 0;
-  uint64_t late = 0;    // authored more than 24 h before received
+  uint64_t late = 0;  // authored more than 24 h before received
   uint64_t scored = 0;
   std::map<std::string, uint64_t, std::less<>> bands;
   std::map<double, uint64_t> scores;  // how often each total occurred

@@ -29,7 +29,9 @@ class SqliteStatement final : public Statement {
   std::string_view Text(int column) const override;
 
  private:
-  void Note(int code) { if (code != SQLITE_OK && bind_code_ == SQLITE_OK) bind_code_ = code; }
+  void Note(int code) {
+    if (code != SQLITE_OK && bind_code_ == SQLITE_OK) bind_code_ = code;
+  }
   sqlite3* db_;
   StatementHandle handle_;
   int bind_code_ = SQLITE_OK;  // the first Bind() that failed; Step() returns it
@@ -57,8 +59,8 @@ class SqliteConnection final : public Connection {
 
   Handle db_;
   const bool writer_;
-  int log_pages_ = 0;            // in the write-ahead log after the last commit
-  int checkpoint_at_pages_;      // the next attempt
+  int log_pages_ = 0;        // in the write-ahead log after the last commit
+  int checkpoint_at_pages_;  // the next attempt
   std::map<std::string, std::unique_ptr<SqliteStatement>, std::less<>> statements_;
   StatementHandle begin_, commit_, savepoint_, release_, rollback_to_;
 };

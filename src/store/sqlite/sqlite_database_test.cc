@@ -11,7 +11,8 @@ namespace {
 
 using base::ErrorCode;
 
-constexpr Migration kFirst{1, "rows", "CREATE TABLE row(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"};
+constexpr Migration kFirst{1, "rows",
+                           "CREATE TABLE row(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"};
 constexpr Migration kSecond{2, "more", "ALTER TABLE row ADD COLUMN more INTEGER"};
 
 class SqliteTest : public ::testing::Test {

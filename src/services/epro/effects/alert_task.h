@@ -1,9 +1,9 @@
 // One alert for each urgent or elevated report, conflicts included.
 //
 // What a report by itself calls for is decided the same way ahead of its turn and in it. Rules that
-// compare with the patient's previous scored report of the same instrument run in turn only; a report
-// that was replayed out of quarantine is not compared, and later ones are not compared with it, since
-// its place in time has passed.
+// compare with the patient's previous scored report of the same instrument run in turn only; a
+// report that was replayed out of quarantine is not compared, and later ones are not compared with
+// it, since its place in time has passed.
 #pragma once
 
 #include <vector>
@@ -38,8 +38,8 @@ class AlertTask final : public ReportTask {
     int64_t time_ms;
     const Reading* reading;
   };
-  base::Status Raise(Offset offset, int64_t time_ms, const Reading& reading,
-                     clinical::Level level, std::string_view reason);
+  base::Status Raise(Offset offset, int64_t time_ms, const Reading& reading, clinical::Level level,
+                     std::string_view reason);
   base::Status CompareAll(std::span<const Scored> of_one_patient);
 
   alerts::Inbox& inbox_;

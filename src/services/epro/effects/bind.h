@@ -18,7 +18,8 @@ inline void BindOptional(store::Statement& statement, int index, std::optional<d
 inline void BindOptional(store::Statement& statement, int index, std::optional<int64_t> value) {
   value ? statement.Bind(index, *value) : statement.BindNull(index);
 }
-inline void BindOptional(store::Statement& statement, int index, std::optional<base::Offset> value) {
+inline void BindOptional(store::Statement& statement, int index,
+                         std::optional<base::Offset> value) {
   value ? statement.Bind(index, Number(*value)) : statement.BindNull(index);
 }
 inline std::optional<base::Offset> OffsetAt(const store::Statement& statement, int column) {

@@ -11,9 +11,8 @@ using base::Status;
 Status Diary::Open(store::Connection& connection) {
   connection_ = &connection;
   WEIR_RETURN_IF_ERROR(patients_.Open(connection));
-  WEIR_ASSIGN_OR_RETURN(site_.load,
-                        connection.Prepare("SELECT last_offset, reports FROM diary_site"
-                                           " WHERE study_id = ? AND site_id = ?"));
+  WEIR_ASSIGN_OR_RETURN(site_.load, connection.Prepare("SELECT last_offset, reports FROM diary_site"
+                                                       " WHERE study_id = ? AND site_id = ?"));
   WEIR_ASSIGN_OR_RETURN(site_.save,
                         connection.Prepare("REPLACE INTO diary_site(study_id, site_id,"
                                            " last_offset, reports) VALUES(?, ?, ?, ?)"));
@@ -148,8 +147,8 @@ Status Diary::ApplyReplayed(const Pending& pending) {
 
   WEIR_ASSIGN_OR_RETURN(Head site_head, LoadSite(site));
   WEIR_ASSIGN_OR_RETURN(const auto next_of_site, NextInContexts(pending, true));
-  WEIR_RETURN_IF_ERROR(LinkReplayed("site_previous", next_of_site, pending.offset, &site_head,
-                                    &linked.links.site));
+  WEIR_RETURN_IF_ERROR(
+      LinkReplayed("site_previous", next_of_site, pending.offset, &site_head, &linked.links.site));
   WEIR_RETURN_IF_ERROR(SaveSite(site, site_head));
 
   WEIR_ASSIGN_OR_RETURN(Head study_head, LoadStudy(head.study_id));
@@ -169,17 +168,17 @@ Status Diary::LinkReplayed(const std::string& column, std::optional<Offset> next
     head->last = offset;
     return {};
   }
-  WEIR_ASSIGN_OR_RETURN(store::Statement * select,
-                        connection_->Prepare("SELECT " + column +
-                                             " FROM diary_report WHERE record_offset = ?"));
+  WEIR_ASSIGN_OR_RETURN(
+      store::Statement * select,
+      connection_->Prepare("SELECT " + column + " FROM diary_report WHERE record_offset = ?"));
   select->Bind(1, Number(*next));
   auto row = select->Step();
   if (row && *row) *previous = OffsetAt(*select, 0);
   select->Reset();
   if (!row) return base::Fail(std::move(row).error());
-  WEIR_ASSIGN_OR_RETURN(store::Statement * update,
-                        connection_->Prepare("UPDATE diary_report SET " + column +
-                                             " = ? WHERE record_offset = ?"));
+  WEIR_ASSIGN_OR_RETURN(
+      store::Statement * update,
+      connection_->Prepare("UPDATE diary_report SET " + column + " = ? WHERE record_offset = ?"));
   update->Bind(1, Number(offset)).Bind(2, Number(*next));
   return update->Run();
 }

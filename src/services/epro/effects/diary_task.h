@@ -1,5 +1,5 @@
-// Who reported when: per patient the last report and their number, and chains through a patient's, a
-// site's and a study's reports, newest first.
+// Who reported when: per patient the last report and their number, and chains through a patient's,
+// a site's and a study's reports, newest first.
 //
 // A chain is kept in the reports' own rows (each names the one before it), so that a list costs no
 // index. A report replayed out of quarantine is put into its place in the chains.

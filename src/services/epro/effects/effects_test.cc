@@ -19,9 +19,10 @@ using ::testing::Not;
 class EffectsTest : public ReportsTest {
  protected:
   EffectsTest() { AddDefinition(journal_, Phq9()); }
-  Offset Send(const std::string& report, const std::string& data, const std::string& patient = "p1") {
-    return AddReport(journal_, {.report = report, .patient = patient, .data = data,
-                                .definition = &Phq9()});
+  Offset Send(const std::string& report, const std::string& data,
+              const std::string& patient = "p1") {
+    return AddReport(journal_,
+                     {.report = report, .patient = patient, .data = data, .definition = &Phq9()});
   }
 };
 
@@ -35,8 +36,9 @@ TEST_F(EffectsTest, AReportIsCleansedAssessedCountedAndNoted) {
                 " context.id = context"),
             Phq9().hash().hex() + Phq9().rules_version());
   EXPECT_EQ(One("SELECT json_array_length(items) FROM cleansed"), "9");
-  EXPECT_EQ(One("SELECT received || ' ' || late || ' ' || scored || bands || scores FROM analytics"),
-            R"(1 0 1[["mild",1]][[7,1]])");
+  EXPECT_EQ(
+      One("SELECT received || ' ' || late || ' ' || scored || bands || scores FROM analytics"),
+      R"(1 0 1[["mild",1]][[7,1]])");
   EXPECT_EQ(One("SELECT patient_id || ' ' || report_id FROM diary_report"), "p1 r1");
   EXPECT_EQ(One("SELECT value FROM diary_patient_log"), "1.0");
   EXPECT_EQ(One("SELECT total || band FROM research_score"), "7.0mild");
@@ -52,13 +54,16 @@ TEST_F(EffectsTest, TheOriginalStandsBesideWhatWasCleansed) {
 }
 
 TEST_F(EffectsTest, ResearchHoldsNoFreeTextAndNoIds) {
-  Send("report-7", R"({"44250-9":"my neighbour Bob did it","44255-8":"LA6568-5",)"
-                   R"("call me on 555":"please","69722-7":"Bob"})",
+  Send("report-7",
+       R"({"44250-9":"my neighbour Bob did it","44255-8":"LA6568-5",)"
+       R"("call me on 555":"please","69722-7":"Bob"})",
        "patient-7");
   Apply();
-  const auto items = Rows("SELECT item || '|' || coalesce(original, '') || '|' || coalesce(code, '')"
-                          " || '|' || coalesce(text, '') || '|' || withheld FROM research_item");
-  EXPECT_THAT(items, ElementsAre("44250-9||||1", "44255-8|\"LA6568-5\"|LA6568-5||0", "69722-7||||1"));
+  const auto items = Rows(
+      "SELECT item || '|' || coalesce(original, '') || '|' || coalesce(code, '')"
+      " || '|' || coalesce(text, '') || '|' || withheld FROM research_item");
+  EXPECT_THAT(items,
+              ElementsAre("44250-9||||1", "44255-8|\"LA6568-5\"|LA6568-5||0", "69722-7||||1"));
   for (const char* column : {"SELECT hex(pseudonym) FROM research", "SELECT items FROM research"}) {
     EXPECT_THAT(One(column), Not(HasSubstr("Bob")));
     EXPECT_THAT(One(column), Not(HasSubstr("7061"))) << "no id in the clear";
@@ -113,9 +118,10 @@ TEST_F(EffectsTest, AConflictIsListedAndAlertedAndNothingElse) {
 
 TEST_F(EffectsTest, AnUnknownDefinitionIsQuarantinedUntilItIsThereAndReplayed) {
   const auto& gad7 = clinical::Gad7();
-  const Offset report = AddReport(
-      journal_, {.report = "r1", .data = clinical::Coded(clinical::kGad7, {1, 1, 1, 1, 1, 1, 1}),
-                 .definition = &gad7});
+  const Offset report =
+      AddReport(journal_, {.report = "r1",
+                           .data = clinical::Coded(clinical::kGad7, {1, 1, 1, 1, 1, 1, 1}),
+                           .definition = &gad7});
   AddDefinition(journal_, gad7);
   Apply();
   EXPECT_EQ(One("SELECT count(*) FROM quarantine"), "5");
@@ -150,9 +156,10 @@ TEST_F(EffectsTest, AReplayedReportStandsInItsPlaceInTheDiary) {
   Apply();
   Send("r3", Phq9Data(1));
   Apply();
-  const char* const links = "SELECT report_id || ' ' || patient_previous || ' ' || site_previous ||"
-                            " ' ' || study_previous FROM diary_report WHERE record_offset > 1"
-                            " ORDER BY record_offset";
+  const char* const links =
+      "SELECT report_id || ' ' || patient_previous || ' ' || site_previous ||"
+      " ' ' || study_previous FROM diary_report WHERE record_offset > 1"
+      " ORDER BY record_offset";
   EXPECT_THAT(Rows(links), ElementsAre("r3 1 1 1"));
   AddControl(journal_, wire::Kind::kReplay,
              wire::Encode(wire::ReplayHead{"diary", second, "test"}));

@@ -15,16 +15,15 @@ using base::Status;
 using store::Statement;
 
 Status PatientHeads::Open(store::Connection& connection) {
-  WEIR_ASSIGN_OR_RETURN(load_, connection.Prepare("SELECT last_offset, value FROM " + table_ +
-                                                  " WHERE patient = ?"));
+  WEIR_ASSIGN_OR_RETURN(
+      load_, connection.Prepare("SELECT last_offset, value FROM " + table_ + " WHERE patient = ?"));
   WEIR_ASSIGN_OR_RETURN(save_, connection.Prepare("REPLACE INTO " + table_ +
                                                   "(patient, last_offset, value)"
                                                   " VALUES(?, ?, ?)"));
   WEIR_ASSIGN_OR_RETURN(append_, connection.Prepare("INSERT INTO " + table_ +
                                                     "_log(id, patient, last_offset, value)"
                                                     " VALUES(?, ?, ?, ?)"));
-  WEIR_ASSIGN_OR_RETURN(trim_,
-                        connection.Prepare("DELETE FROM " + table_ + "_log WHERE id < ?"));
+  WEIR_ASSIGN_OR_RETURN(trim_, connection.Prepare("DELETE FROM " + table_ + "_log WHERE id < ?"));
   WEIR_ASSIGN_OR_RETURN(log_, connection.Prepare("SELECT id, patient, last_offset, value FROM " +
                                                  table_ + "_log ORDER BY id"));
   Forget();
@@ -138,8 +137,10 @@ Result<std::optional<PatientHeads::Head>> PatientHeads::Read(store::Connection& 
   WEIR_ASSIGN_OR_RETURN(
       Statement * select,
       connection.Prepare("SELECT last_offset, value FROM (SELECT id, last_offset, value FROM " +
-                         name + "_log WHERE patient = ?1 UNION ALL SELECT -1, last_offset, value"
-                         " FROM " + name + " WHERE patient = ?1) ORDER BY id DESC LIMIT 1"));
+                         name +
+                         "_log WHERE patient = ?1 UNION ALL SELECT -1, last_offset, value"
+                         " FROM " +
+                         name + " WHERE patient = ?1) ORDER BY id DESC LIMIT 1"));
   select->Bind(1, patient);
   auto row = select->Step();
   std::optional<Head> head;

@@ -1,14 +1,15 @@
 // The newest report of each patient, and a number beside it, for millions of patients.
 //
-// Reports come in the patients' random order. Written to its table at once, each would touch a page of
-// its own, which is logged and copied whole. So a head is appended to a short log first, and the table
-// is brought up to date a sixty-fourth at a time, in the order of its keys: then some hundred heads
-// share a page. What the log holds is kept in memory too; a head is the log's, or else the table's.
+// Reports come in the patients' random order. Written to its table at once, each would touch a page
+// of its own, which is logged and copied whole. So a head is appended to a short log first, and the
+// table is brought up to date a sixty-fourth at a time, in the order of its keys: then some hundred
+// heads share a page. What the log holds is kept in memory too; a head is the log's, or else the
+// table's.
 //
-// Tables NAME(patient, last_offset, value) and NAME_log(id, patient, last_offset, value). A row of the
-// log with patient -1 - N says that the N-th part's rows before it are in the table. Once settled, the
-// log is empty.
-// Memory: about kLogRows heads of some 60 bytes. Threads: the committer's; Read() the connection's.
+// Tables NAME(patient, last_offset, value) and NAME_log(id, patient, last_offset, value). A row of
+// the log with patient -1 - N says that the N-th part's rows before it are in the table. Once
+// settled, the log is empty. Memory: about kLogRows heads of some 60 bytes. Threads: the
+// committer's; Read() the connection's.
 #pragma once
 
 #include <array>
@@ -70,13 +71,13 @@ class PatientHeads {
   store::Statement* log_ = nullptr;
 
   bool loaded_ = false;
-  std::array<Part, kParts> parts_;           // what the log holds and the table may not
-  std::array<int64_t, kParts> merged_{};     // the part's rows of the log below are in the table
+  std::array<Part, kParts> parts_;        // what the log holds and the table may not
+  std::array<int64_t, kParts> merged_{};  // the part's rows of the log below are in the table
   size_t next_part_ = 0;
   int64_t next_id_ = 0;
-  int64_t heads_end_ = 0;                    // after the last row of the log that is a head
-  int64_t trimmed_ = 0;                      // rows below are gone
-  int64_t saved_ = 0;                        // since a part was merged
+  int64_t heads_end_ = 0;  // after the last row of the log that is a head
+  int64_t trimmed_ = 0;    // rows below are gone
+  int64_t saved_ = 0;      // since a part was merged
 };
 
 }  // namespace weir::epro

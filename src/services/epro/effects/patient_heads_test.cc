@@ -56,12 +56,14 @@ TEST_F(PatientHeadsTest, AnswersAsAMapWould) {
     return head && *head ? (*head)->value : 0;
   };
   for (size_t i = 0; i < patients.size(); i += 97) {
-    ASSERT_EQ(read(patients[i]), committed.contains(patients[i]) ? committed[patients[i]].value : 0);
+    ASSERT_EQ(read(patients[i]),
+              committed.contains(patients[i]) ? committed[patients[i]].value : 0);
   }
   EXPECT_LT(std::stoi(One("SELECT count(*) FROM diary_patient_log")), 140'000);
   EXPECT_GT(std::stoi(One("SELECT count(*) FROM diary_patient")), 5'000) << "merged on the way";
   ASSERT_TRUE(writer->Begin());
-  while (*heads->Settle()) {}
+  while (*heads->Settle()) {
+  }
   ASSERT_TRUE(writer->Commit());
   EXPECT_EQ(One("SELECT count(*) FROM diary_patient_log"), "0");
   EXPECT_EQ(One("SELECT count(*) FROM diary_patient"), std::to_string(committed.size()));

@@ -88,8 +88,7 @@ class WindowReading {
   void Evaluate(const RecordView& record, Reading* reading) {
     const wire::ReportHead& head = reading->head;
     if (!head.definition_hash.empty()) {
-      reading->definition =
-          instruments_.Find(head.definition_hash, as_of_.value_or(record.offset));
+      reading->definition = instruments_.Find(head.definition_hash, as_of_.value_or(record.offset));
       if (reading->definition == nullptr) {
         reading->problem = "the journal holds no definition " + base::ToHex(head.definition_hash) +
                            " before this record";
@@ -102,8 +101,9 @@ class WindowReading {
       reading->problem = "the body holds no readable value of data";
       return;
     }
-    clinical::Evaluation evaluation = clinical::Evaluate(
-        reading->definition, data, {.received_ms = record.time_ms, .authored_ms = head.authored_ms});
+    clinical::Evaluation evaluation =
+        clinical::Evaluate(reading->definition, data,
+                           {.received_ms = record.time_ms, .authored_ms = head.authored_ms});
     WriteFlags(evaluation.flags, reading->flags);
     items_.Write(reading->definition, evaluation, reading);
     reading->total = evaluation.total;
@@ -113,22 +113,20 @@ class WindowReading {
     reading->band = std::move(evaluation.band);
     reading->pseudonym = PseudonymOf(head);
     if (reading->definition != nullptr && reading->definition->compares() && reading->total) {
-      reading->compared = MakeHashId(
-          "compared", {head.study_id, head.patient_id, reading->definition->name()});
+      reading->compared =
+          MakeHashId("compared", {head.study_id, head.patient_id, reading->definition->name()});
     }
   }
 
   HashId ContextOf(const Reading& reading) {
     const wire::ReportHead& head = reading.head;
     const clinical::Definition* definition = reading.definition;
-    const std::string_view instrument = definition != nullptr
-                                            ? std::string_view(definition->name())
-                                            : head.instrument;
-    const std::string_view version = definition != nullptr
-                                         ? std::string_view(definition->rules_version())
-                                         : std::string_view();
-    std::string joined = Joined(
-        "context", {head.study_id, head.site_id, instrument, head.definition_hash, version});
+    const std::string_view instrument =
+        definition != nullptr ? std::string_view(definition->name()) : head.instrument;
+    const std::string_view version =
+        definition != nullptr ? std::string_view(definition->rules_version()) : std::string_view();
+    std::string joined =
+        Joined("context", {head.study_id, head.site_id, instrument, head.definition_hash, version});
     const auto [at, added] = contexts_.try_emplace(std::move(joined), 0);
     if (added) {
       at->second = HashOf(at->first);
@@ -142,8 +140,8 @@ class WindowReading {
 
   HashId OutcomeOf(const clinical::Evaluation& evaluation) {
     const std::string_view level = clinical::Name(evaluation.level);
-    std::string joined = Joined("outcome", {evaluation.band, level, evaluation.reason,
-                                            evaluation.unscored_reason});
+    std::string joined =
+        Joined("outcome", {evaluation.band, level, evaluation.reason, evaluation.unscored_reason});
     const auto [at, added] = outcomes_.try_emplace(std::move(joined), 0);
     if (added) {
       at->second = HashOf(at->first);

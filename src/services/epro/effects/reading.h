@@ -49,27 +49,27 @@ struct Reading {
   std::string problem;       // it cannot be evaluated; empty if it was
   wire::ReportHead head;     // views into the window's block
   HashId context = 0;
-  HashId patient = 0;        // of study and patient
+  HashId patient = 0;  // of study and patient
 
   // Of what was evaluated:
   const clinical::Definition* definition = nullptr;
   HashId outcome = 0;
-  HashId compared = 0;       // of study, patient and instrument; only with a rule that compares
+  HashId compared = 0;  // of study, patient and instrument; only with a rule that compares
   std::optional<double> total;
   std::string band;
   clinical::Level level = clinical::Level::kNone;
   std::string reason;
-  std::string flags;          // JSON, see schema.cc; likewise the items
+  std::string flags;  // JSON, see schema.cc; likewise the items
   std::string items;
-  std::string research_items;  // empty: the same as items
-  std::string pseudonym;       // 16 bytes
+  std::string research_items;          // empty: the same as items
+  std::string pseudonym;               // 16 bytes
   std::optional<Offset> first_offset;  // of a conflict
 };
 
 class Readings final : public tasks::Computed {
  public:
   Readings();
-  const uint64_t serial;  // no two of a process have the same
+  const uint64_t serial;         // no two of a process have the same
   std::vector<Reading> records;  // one per record of the block
   Shared shared;
 };

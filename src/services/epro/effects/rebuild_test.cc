@@ -16,13 +16,25 @@ using ::testing::HasSubstr;
 
 // What is the store's own: numbers of the alert stream.
 const std::vector<std::string> kTables = {
-    "task ORDER BY 1",        "quarantine ORDER BY 1, 2", "definition ORDER BY 1",
-    "context ORDER BY 1",     "answer ORDER BY 1",        "outcome ORDER BY 1",
-    "cleansed ORDER BY 1",    "conflict ORDER BY 1, 2",   "assessed ORDER BY 1",
-    "compared ORDER BY 1",    "analytics ORDER BY 1, 2, 3, 4",
-    "research ORDER BY 1",    "diary_report ORDER BY 1",  "diary_patient ORDER BY 1",
-    "compared_log",           "diary_patient_log",
-    "diary_site ORDER BY 1, 2", "diary_study ORDER BY 1", "alerts ORDER BY 1",
+    "task ORDER BY 1",
+    "quarantine ORDER BY 1, 2",
+    "definition ORDER BY 1",
+    "context ORDER BY 1",
+    "answer ORDER BY 1",
+    "outcome ORDER BY 1",
+    "cleansed ORDER BY 1",
+    "conflict ORDER BY 1, 2",
+    "assessed ORDER BY 1",
+    "compared ORDER BY 1",
+    "analytics ORDER BY 1, 2, 3, 4",
+    "research ORDER BY 1",
+    "diary_report ORDER BY 1",
+    "diary_patient ORDER BY 1",
+    "compared_log",
+    "diary_patient_log",
+    "diary_site ORDER BY 1, 2",
+    "diary_study ORDER BY 1",
+    "alerts ORDER BY 1",
     "alert_deliveries ORDER BY 1, 2, 3",
     "(SELECT report_offset, state FROM alert_events) ORDER BY 1, 2",
     "(SELECT report_offset, stage, target FROM alert_outbox) ORDER BY 1, 2, 3",
@@ -34,8 +46,8 @@ class RebuildTest : public ReportsTest {
     auto reader = *database.OpenReader();
     store::Statement* select = *reader->Prepare("SELECT * FROM " + table);
     const std::string name = table.substr(0, table.find(" ORDER"));
-    store::Statement* columns = *reader->Prepare("SELECT count(*) FROM pragma_table_info('" + name +
-                                                 "')");
+    store::Statement* columns =
+        *reader->Prepare("SELECT count(*) FROM pragma_table_info('" + name + "')");
     EXPECT_TRUE(*columns->Step());
     int count = static_cast<int>(columns->Int(0));
     if (count == 0) count = name.find("stage") != std::string::npos ? 3 : 2;  // a SELECT
@@ -54,8 +66,10 @@ class RebuildTest : public ReportsTest {
   base::Result<tasks::Rebuilt> Rebuild() {
     alerts::Inbox inbox{alerts::Routing(), base::SystemClock()};
     auto effects = *MakeEffects({kMasterKey}, journal_, inbox);
-    return tasks::Rebuild({.store = {.path = path("rebuilt.db")}, .workers = 2,
-                           .window_records_max = 23, .progress = {}},
+    return tasks::Rebuild({.store = {.path = path("rebuilt.db")},
+                           .workers = 2,
+                           .window_records_max = 23,
+                           .progress = {}},
                           journal_, StoreMigrations(), *effects);
   }
 };
@@ -66,9 +80,10 @@ TEST_F(RebuildTest, MakesTheSameRowsAgain) {
   options_.window_records_max = 31;
   std::mt19937 random(3);
   AddDefinition(journal_, Phq9());
-  const Offset unknown = AddReport(
-      journal_, {.report = "early", .data = clinical::Coded(clinical::kGad7, {1, 1, 1, 1, 1, 1, 1}),
-                 .definition = &clinical::Gad7()});
+  const Offset unknown =
+      AddReport(journal_, {.report = "early",
+                           .data = clinical::Coded(clinical::kGad7, {1, 1, 1, 1, 1, 1, 1}),
+                           .definition = &clinical::Gad7()});
   AddDefinition(journal_, clinical::Gad7());
   AddControl(journal_, wire::Kind::kTaskState, "rubbish");
   std::vector<Offset> urgent;
@@ -76,9 +91,12 @@ TEST_F(RebuildTest, MakesTheSameRowsAgain) {
     for (int i = 0; i < 60; ++i) {
       const int total = static_cast<int>(random() % 28);
       const std::string id = std::to_string(round * 60 + i);
-      Sent sent{.report = id, .patient = "p" + std::to_string(random() % 20),
-                .site = "s" + std::to_string(random() % 3), .data = Phq9Data(total),
-                .definition = &Phq9(), .received_ms = kReceivedMs + round * 20'000'000};
+      Sent sent{.report = id,
+                .patient = "p" + std::to_string(random() % 20),
+                .site = "s" + std::to_string(random() % 3),
+                .data = Phq9Data(total),
+                .definition = &Phq9(),
+                .received_ms = kReceivedMs + round * 20'000'000};
       if (random() % 10 == 0) sent.data = "\"a free text, " + id + "\"";
       if (random() % 10 == 0) sent.authored_ms = kReceivedMs - 200'000'000;
       const Offset offset = AddReport(journal_, sent);
@@ -98,8 +116,8 @@ TEST_F(RebuildTest, MakesTheSameRowsAgain) {
       }
     }
     if (!urgent.empty()) {
-      AddControl(journal_, round % 3 == 0 ? wire::Kind::kAlertEscalated
-                                          : wire::Kind::kAlertAcknowledged,
+      AddControl(journal_,
+                 round % 3 == 0 ? wire::Kind::kAlertEscalated : wire::Kind::kAlertAcknowledged,
                  wire::Encode(wire::AlertActionHead{urgent[random() % urgent.size()], "dr", "n"}),
                  kReceivedMs + round);
     }

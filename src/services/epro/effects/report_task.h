@@ -12,7 +12,6 @@
 
 namespace weir::epro {
 
-
 class ReportTask : public tasks::Task {
  public:
   ReportTask(std::string_view name, SharedTexts& texts) : texts_(texts), name_(name) {}

@@ -5,7 +5,8 @@
 
 namespace weir::epro {
 
-// Cleaned answers beside the originals, with the rules that touched them; and the list of conflicts.
+// Cleaned answers beside the originals, with the rules that touched them; and the list of
+// conflicts.
 class Cleanse final : public ReportTask {
  public:
   explicit Cleanse(SharedTexts& texts) : ReportTask("cleanse", texts) {}

@@ -33,8 +33,8 @@ class SharedTexts {
   store::Statement* answer_ = nullptr;
   store::Statement* outcome_ = nullptr;
   std::unordered_set<HashId> known_;
-  std::vector<HashId> pending_;         // added to known_ since the last commit
-  uint64_t ensured_ = 0;           // the window done in this transaction; 0: none
+  std::vector<HashId> pending_;  // added to known_ since the last commit
+  uint64_t ensured_ = 0;         // the window done in this transaction; 0: none
 };
 
 }  // namespace weir::epro

@@ -16,9 +16,7 @@ namespace {
 
 constexpr int64_t kDayMs = 86'400'000;
 
-int64_t FloorDay(int64_t time_ms) {
-  return time_ms / kDayMs - (time_ms % kDayMs < 0 ? 1 : 0);
-}
+int64_t FloorDay(int64_t time_ms) { return time_ms / kDayMs - (time_ms % kDayMs < 0 ? 1 : 0); }
 
 Result<uint64_t> CountReports(Connection& connection, std::string_view study_id,
                               std::string_view patient_id) {
@@ -87,7 +85,8 @@ Result<PatientDiary> ReadDiary(Connection& connection, std::string_view study_id
   WEIR_ASSIGN_OR_RETURN(const ReportPage page,
                         ListReports(connection, filter, std::nullopt, kDiaryReportsMax));
   if (page.rows.empty()) return diary;
-  for (const ReportRow& row : page.rows) ++days[FloorDay(row.authored_ms.value_or(row.received_ms))];
+  for (const ReportRow& row : page.rows)
+    ++days[FloorDay(row.authored_ms.value_or(row.received_ms))];
   for (const auto& [day, reports] : days) diary.days.push_back({day, reports});
   diary.last = page.rows.front();
   diary.reports = page.rows.size();

@@ -38,8 +38,7 @@ constexpr TableSql kTables[] = {
      "record_offset, visible_at, pseudonym, instrument, n, item, original, code, number, text,"
      " score, rules, withheld",
      "research_item"},
-    {"scores",
-     "offset,visible_at,pseudonym,instrument,total,band,level,unscored_reason\r\n",
+    {"scores", "offset,visible_at,pseudonym,instrument,total,band,level,unscored_reason\r\n",
      "record_offset, visible_at, pseudonym, instrument, total, band, level, unscored_reason",
      "research_score"},
 };

@@ -45,7 +45,8 @@ class QueriesTest : public ReportsTest {
     auto cut = Export::Open(connection(), "default", table, at);
     EXPECT_TRUE(cut) << cut.error().message;
     std::string csv;
-    while (*cut->Next(connection(), chunk, &csv)) {}
+    while (*cut->Next(connection(), chunk, &csv)) {
+    }
     return csv;
   }
   std::unique_ptr<store::Connection> reader_;
@@ -70,8 +71,10 @@ TEST_F(QueriesTest, ATasksMarkOfARecordFollowsItsCursorAndQuarantine) {
 
 TEST_F(QueriesTest, ReportsAreListedByPatientSiteAndStudyNewestFirst) {
   for (int i = 0; i < 12; ++i) {
-    Send({.study = i == 5 ? "other" : "default", .report = "r" + std::to_string(i),
-          .patient = i % 2 == 0 ? "even" : "odd", .site = i % 3 == 0 ? "s3" : "s1"});
+    Send({.study = i == 5 ? "other" : "default",
+          .report = "r" + std::to_string(i),
+          .patient = i % 2 == 0 ? "even" : "odd",
+          .site = i % 3 == 0 ? "s3" : "s1"});
   }
   Apply();
   EXPECT_THAT(ListAll({.study_id = "default", .patient_id = "odd", .site_id = {}}, 2),
@@ -126,16 +129,17 @@ TEST_F(QueriesTest, ConflictsAreListed) {
 TEST_F(QueriesTest, AnalyticsAreListedByDaySiteAndInstrument) {
   constexpr int64_t kDayMs = 86'400'000;
   for (int i = 0; i < 9; ++i) {
-    Send({.report = std::to_string(i), .site = i % 2 == 0 ? "a" : "b", .data = Phq9Data(i),
+    Send({.report = std::to_string(i),
+          .site = i % 2 == 0 ? "a" : "b",
+          .data = Phq9Data(i),
           .received_ms = kReceivedMs + i / 3 * kDayMs});
   }
   Apply();
   std::vector<std::string> seen;
   std::optional<AnalyticsPosition> after;
   for (;;) {
-    const auto rows =
-        *ListAnalytics(connection(), {.study_id = "default", .site_id = {}, .instrument = {}},
-                       after, 2);
+    const auto rows = *ListAnalytics(
+        connection(), {.study_id = "default", .site_id = {}, .instrument = {}}, after, 2);
     for (const AnalyticsRow& row : rows) {
       seen.push_back(FormatDay(row.day) + row.site_id + std::to_string(row.tally.received));
     }
@@ -146,8 +150,11 @@ TEST_F(QueriesTest, AnalyticsAreListedByDaySiteAndInstrument) {
                                 "2026-11-20a2", "2026-11-20b1"));
   const int64_t day = *ParseDay("2026-11-19");
   EXPECT_THAT(*ListAnalytics(connection(),
-                             {.study_id = "default", .site_id = "b", .instrument = "phq9",
-                              .first_day = day, .last_day = day},
+                             {.study_id = "default",
+                              .site_id = "b",
+                              .instrument = "phq9",
+                              .first_day = day,
+                              .last_day = day},
                              std::nullopt, 10),
               SizeIs(1));
   EXPECT_EQ(ParseDay("yesterday"), std::nullopt);
@@ -156,7 +163,8 @@ TEST_F(QueriesTest, AnalyticsAreListedByDaySiteAndInstrument) {
 TEST_F(QueriesTest, ADiaryCountsReportsByDay) {
   constexpr int64_t kDayMs = 86'400'000;
   for (int i = 0; i < 5; ++i) {
-    Send({.report = std::to_string(i), .received_ms = kReceivedMs + i / 2 * kDayMs,
+    Send({.report = std::to_string(i),
+          .received_ms = kReceivedMs + i / 2 * kDayMs,
           .authored_ms = i == 4 ? std::optional(kReceivedMs) : std::nullopt});
   }
   Apply();
@@ -199,9 +207,10 @@ TEST_F(QueriesTest, AnExportIsCsvAndTheSameHoweverItIsCut) {
 }
 
 TEST_F(QueriesTest, ACutStaysTheSameWhenRecordsAreReplayedLater) {
-  const Offset early = AddReport(
-      journal_, {.report = "g", .data = clinical::Coded(clinical::kGad7, {1, 0, 1, 0, 1, 0, 1}),
-                 .definition = &clinical::Gad7()});
+  const Offset early =
+      AddReport(journal_, {.report = "g",
+                           .data = clinical::Coded(clinical::kGad7, {1, 0, 1, 0, 1, 0, 1}),
+                           .definition = &clinical::Gad7()});
   AddDefinition(journal_, clinical::Gad7());
   Send({.report = "r"});
   Apply();

@@ -23,10 +23,12 @@ enum class ChainOf { kPatient, kSite, kStudy };
 
 const char* HeadSql(ChainOf chain) {
   switch (chain) {
-    case ChainOf::kPatient: break;  // PatientHeads
+    case ChainOf::kPatient:
+      break;  // PatientHeads
     case ChainOf::kSite:
       return "SELECT last_offset FROM diary_site WHERE study_id = ? AND site_id = ?";
-    case ChainOf::kStudy: return "SELECT last_offset FROM diary_study WHERE study_id = ?";
+    case ChainOf::kStudy:
+      return "SELECT last_offset FROM diary_study WHERE study_id = ?";
   }
   return "";
 }
@@ -135,7 +137,8 @@ Result<CleansedReport> ReadCleansed(Connection& connection, Offset record) {
       Statement * select,
       connection.Prepare(
           "SELECT coalesce(a.address, j.value ->> 'a'), coalesce(a.original, j.value ->> 'o'),"
-          " coalesce(a.code, j.value ->> 'c'), j.value ->> 't', coalesce(a.number, j.value ->> 'n'),"
+          " coalesce(a.code, j.value ->> 'c'), j.value ->> 't', coalesce(a.number, j.value ->> "
+          "'n'),"
           " coalesce(a.score, j.value ->> 's'), coalesce(a.rules, j.value ->> 'r', '')"
           " FROM cleansed r JOIN json_each(r.items) j"
           " LEFT JOIN answer a ON j.type = 'integer' AND a.id = j.value"

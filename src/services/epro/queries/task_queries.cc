@@ -29,9 +29,12 @@ QuarantineEntry EntryAt(const Cursor& cursor) {
 
 const char* Name(TaskMark mark) {
   switch (mark) {
-    case TaskMark::kPending: return "pending";
-    case TaskMark::kApplied: return "applied";
-    case TaskMark::kQuarantined: return "quarantined";
+    case TaskMark::kPending:
+      return "pending";
+    case TaskMark::kApplied:
+      return "applied";
+    case TaskMark::kQuarantined:
+      return "quarantined";
   }
   return "unknown";
 }
@@ -50,7 +53,7 @@ Result<std::vector<MarkedTask>> TaskMarks(store::Connection& connection, Offset 
     WEIR_ASSIGN_OR_RETURN(const bool row, cursor.Next());
     if (!row) break;
     const bool ahead = urgent && record < ToOffset(select->Int(2));
-    marks[cursor.Text(0)] = select->Int(3) != 0                         ? TaskMark::kQuarantined
+    marks[cursor.Text(0)] = select->Int(3) != 0                          ? TaskMark::kQuarantined
                             : record < ToOffset(select->Int(1)) || ahead ? TaskMark::kApplied
                                                                          : TaskMark::kPending;
   }
