@@ -254,10 +254,31 @@ class Cleaner {
   Cleaned out_;
 };
 
+// Nearly every answer is the code of one of the item's options, exactly as it is written there.
+const AnswerOption* ExactOption(const Item& item, const ItemDetail& detail, const Given& given) {
+  if (item.type != ItemType::kChoice || given.form != Form::kText || !given.system.empty()) {
+    return nullptr;
+  }
+  const ShortCode code(given.text);
+  for (size_t i = 0; i < detail.codes.size(); ++i) {
+    if (detail.codes[i] == code && (code.whole() || item.options[i].code == given.text)) {
+      return &item.options[i];
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
-Cleaned Clean(const Item& item, const ItemDetail& detail, const Given& given, bool for_record) {
-  return Cleaner(item, detail, given, for_record).Run();
+Cleaned Clean(const Item& item, const ItemDetail& detail, const Given& given) {
+  return Cleaner(item, detail, given, true).Run();
+}
+
+Judged Judge(const Item& item, const ItemDetail& detail, const Given& given) {
+  if (const AnswerOption* option = ExactOption(item, detail, given)) {
+    return {option->score, option->score};
+  }
+  return Cleaner(item, detail, given, false).Run();
 }
 
 }  // namespace weir::clinical

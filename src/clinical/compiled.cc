@@ -91,6 +91,7 @@ class Builder {
     for (size_t i = 0; i < out_.items_.size(); ++i) {
       for (const AnswerOption& option : out_.items_[i].options) {
         out_.details_[i].folded.push_back(Fold(option.display));
+        out_.details_[i].codes.emplace_back(option.code);
       }
     }
     out_.bands_ = rules_.bands;

@@ -2,7 +2,9 @@
 // other and found consistent, with everything that is looked up per report prepared.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,8 +18,23 @@
 
 namespace weir::clinical {
 
+// A text's length and first eight bytes: enough to tell most codes apart with one comparison.
+class ShortCode {
+ public:
+  explicit ShortCode(std::string_view text) : size_(text.size()) {
+    std::memcpy(&word_, text.data(), std::min(text.size(), sizeof word_));
+  }
+  bool whole() const { return size_ <= sizeof word_; }  // equal ones stand for equal texts
+  bool operator==(const ShortCode&) const = default;
+
+ private:
+  size_t size_;
+  uint64_t word_ = 0;
+};
+
 // What is known of an item beyond its Item.
 struct ItemDetail {
+  std::vector<ShortCode> codes;      // of the options
   std::vector<std::string> systems;  // of the options; "" where none was given
   std::vector<std::string> folded;   // displays of the options, as Fold() gives them
   bool open = false;

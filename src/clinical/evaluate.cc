@@ -86,8 +86,8 @@ class Evaluator {
       if (index < 0) continue;
       const auto at = static_cast<size_t>(index);
       if (given[i].form != Form::kNull) {
-        cleaned[i] = Clean(items[at], details[at], given[i], true);
-        scoring.Add(index, given[i], cleaned[i]);
+        cleaned[i] = Clean(items[at], details[at], given[i]);
+        scoring.Add(index, given[i].entry, cleaned[i]);
       }
       int32_t& link = first[at] == kEnd ? first[at] : next[static_cast<size_t>(last[at])];
       link = last[at] = static_cast<int32_t>(i);
@@ -254,7 +254,7 @@ Triage TriageAnswers(const CompiledDefinition& definition, const Answers& answer
     const auto at = static_cast<size_t>(index);
     const ItemDetail& detail = definition.details()[at];
     if (!detail.watched) continue;
-    scoring.Add(index, given, Clean(definition.items()[at], detail, given, false));
+    scoring.Add(index, given.entry, Judge(definition.items()[at], detail, given));
   }
   return scoring.Risk(scoring.Total());
 }

@@ -7,16 +7,6 @@
 namespace weir::clinical {
 namespace {
 
-// Kept by the thread, so that triage allocates nothing; at most kItemsMax long.
-struct Storage {
-  std::vector<ItemScore> items;
-  std::vector<std::optional<double>> found;
-};
-Storage& ThreadStorage() {
-  thread_local Storage storage;
-  return storage;
-}
-
 // Adds what a further rule found, at the highest level met so far.
 void Raise(Level level, std::string found, Triage* triage) {
   if (level < triage->level) return;
@@ -36,45 +26,51 @@ std::string WithReason(std::string found, const Watch& watch) {
 
 }  // namespace
 
-void ItemScore::Add(uint32_t entry, const Item& item, const Cleaned& cleaned) {
+// Kept by the thread, so that triage allocates nothing; at most kItemsMax long.
+struct Scoring::Storage {
+  std::vector<ItemScore> items;
+  std::vector<std::optional<double>> found;
+};
+
+Scoring::Storage& Scoring::ThreadStorage() {
+  thread_local Storage storage;
+  return storage;
+}
+
+void ItemScore::Add(uint32_t entry, const Item& item, std::optional<double> answer) {
+  const Score score = Of(answer);
   if (entries_ == 0 || entry != entry_) {
     if (entries_ == 1) first_ = current_;
     if (entries_ > 1) conflicting_ = conflicting_ || current_ != first_;
     ++entries_;
     entry_ = entry;
-    current_ = cleaned.score;
+    current_ = score;
     return;
   }
   if (item.repeats) {  // the answers chosen add up
-    if (current_ && cleaned.score) {
-      *current_ += *cleaned.score;
-    } else {
-      current_.reset();
-    }
+    current_ =
+        current_.known && score.known ? Score{current_.number + score.number, true} : Score{};
   } else {
-    conflicting_ = conflicting_ || current_ != cleaned.score;
+    conflicting_ = conflicting_ || current_ != score;
   }
 }
 
-std::optional<double> ItemScore::score() const {
-  if (conflicting()) return std::nullopt;
-  return current_;
-}
+Scoring::Scoring(const CompiledDefinition& definition) : Scoring(definition, ThreadStorage()) {}
 
-Scoring::Scoring(const CompiledDefinition& definition)
-    : definition_(definition), items_(ThreadStorage().items), found_(ThreadStorage().found) {
+Scoring::Scoring(const CompiledDefinition& definition, Storage& storage)
+    : definition_(definition), items_(storage.items), found_(storage.found) {
   items_.assign(definition.items().size(), {});
   found_.assign(definition.watches().size(), {});
 }
 
-void Scoring::Add(int32_t index, const Given& given, const Cleaned& cleaned) {
+void Scoring::Add(int32_t index, uint32_t entry, const Judged& judged) {
   const auto at = static_cast<size_t>(index);
-  items_[at].Add(given.entry, definition_.items()[at], cleaned);
-  if (!cleaned.compared) return;
+  items_[at].Add(entry, definition_.items()[at], judged.score);
+  if (!judged.compared) return;
   const std::vector<Watch>& watches = definition_.watches();
   for (size_t i = 0; i < watches.size(); ++i) {
-    if (watches[i].item != index || !watches[i].condition.Holds(*cleaned.compared)) continue;
-    found_[i] = std::max(found_[i].value_or(*cleaned.compared), *cleaned.compared);
+    if (watches[i].item != index || !watches[i].condition.Holds(*judged.compared)) continue;
+    found_[i] = std::max(found_[i].value_or(*judged.compared), *judged.compared);
   }
 }
 

@@ -50,6 +50,9 @@ class Admission {
   // always kAppend.
   virtual Admitted Admit(const Key& key, const Digest& sha256, const Probe& probe, Offset next) = 0;
 
+  // Journal thread: a hint that Admit() of this key comes soon; changes nothing.
+  virtual void Prefetch(const Key&) const {}
+
   // Journal thread: everything below `end` is durable, and the chain value there is `chain`. Every
   // record admitted so far lies below `end`.
   virtual void Durable(Offset end, const Digest& chain) = 0;

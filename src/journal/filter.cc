@@ -75,6 +75,14 @@ uint64_t HashKey(const Key& key, uint64_t seed) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
+void FilterView::Prefetch(const Key& key) const {
+  if (segment_length == 0) return;
+  const uint64_t hash = HashKey(key, seed);
+  for (const uint32_t position : Positions(hash, segment_length, first_positions)) {
+    __builtin_prefetch(fingerprints + uint64_t{position} * kFingerprintBits / 8);
+  }
+}
+
 bool FilterView::MayContain(const Key& key) const {
   if (segment_length == 0) return true;
   const uint64_t hash = HashKey(key, seed);

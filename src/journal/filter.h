@@ -34,6 +34,8 @@ struct FilterView {
   const char* fingerprints = nullptr;
 
   bool MayContain(const Key& key) const;
+  // Brings what MayContain() reads into the cache.
+  void Prefetch(const Key& key) const;
 };
 
 // Immutable; moved, not copied.

@@ -4,10 +4,19 @@
 #include <utility>
 
 #include "base/check.h"
+#include "exec/thread.h"
 
 namespace weir::journal {
 
 using base::ErrorCode;
+
+namespace {
+
+// Records ahead of the one being decided whose places in the index are fetched: at some 0.2 µs a
+// record, about what memory takes to answer.
+constexpr size_t kPrefetchAhead = 4;
+
+}  // namespace
 
 GroupCommit::GroupCommit(Writer& writer, Admission& admission, GroupCommitObserver& observer,
                          size_t pending_bytes_max)
@@ -19,7 +28,10 @@ GroupCommit::GroupCommit(Writer& writer, Admission& admission, GroupCommitObserv
 GroupCommit::~GroupCommit() { WEIR_CHECK(!thread_.joinable()); }
 
 void GroupCommit::Start() {
-  thread_ = std::thread([this] { Run(); });
+  thread_ = std::thread([this] {
+    exec::SetThreadName("journal");
+    Run();
+  });
 }
 
 size_t GroupCommit::WeightOf(const Handover& batch) {
@@ -88,6 +100,9 @@ void GroupCommit::Work(InFlight& work) {
   if (!work.batch) return;  // completed when the journal failed
   const auto items = work.batch->items();
   while (work.next < items.size() && !has_failed_) {
+    if (const size_t soon = work.next + kPrefetchAhead; soon < items.size()) {
+      admission_.Prefetch(items[soon].header.key);
+    }
     if (Decide(*work.batch, items[work.next])) {
       ++work.next;
     } else if (!has_failed_) {

@@ -51,6 +51,10 @@ WriterOptions JournalImpl::MakeWriterOptions() const {
   return {options_.batch_bytes_max, options_.batch_records_max, options_.compress};
 }
 
+void JournalImpl::PrefetchProbe(const Key& key) const {
+  if (key_index_) key_index_->PrefetchProbe(key);
+}
+
 std::optional<Probe> JournalImpl::ProbeMemory(const Key& key) const {
   if (!key_index_) return std::nullopt;
   return key_index_->ProbeMemory(key);

@@ -92,6 +92,8 @@ class Journal {
   // Looks the key up in the older part of the dedupe index. Memory only; nullopt: the disk must be
   // asked, with ProbeDisk(), which may block.
   virtual std::optional<Probe> ProbeMemory(const Key& key) const = 0;
+  // A hint that ProbeMemory() of this key comes within a microsecond or so; changes nothing.
+  virtual void PrefetchProbe(const Key&) const {}
   virtual base::Result<Probe> ProbeDisk(const Key& key) const = 0;
   // All bodies stored under a key, recent ones included and durable; first body first. May block.
   virtual base::Result<std::vector<KnownBody>> Find(const Key& key) const = 0;

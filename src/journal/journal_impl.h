@@ -28,6 +28,7 @@ class JournalImpl final : public Journal, private GroupCommitObserver {
 
   const Recovery& recovery() const override { return recovery_; }
   std::optional<Probe> ProbeMemory(const Key& key) const override;
+  void PrefetchProbe(const Key& key) const override;
   base::Result<Probe> ProbeDisk(const Key& key) const override;
   base::Result<std::vector<KnownBody>> Find(const Key& key) const override;
   bool Submit(std::unique_ptr<Handover>& batch) override;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <random>
 
+#include "exec/thread.h"
 #include "journal/frame.h"
 #include "journal/journal_impl.h"
 #include "journal/scan.h"
@@ -157,7 +158,10 @@ base::Status JournalImpl::StartWriting(Recovered& recovered) {
   commit_ = std::make_unique<GroupCommit>(
       *writer_, *key_index_, static_cast<GroupCommitObserver&>(*this), options_.pending_bytes_max);
   commit_->Start();
-  reserve_thread_ = std::thread([this] { RunReserve(); });
+  reserve_thread_ = std::thread([this] {
+    exec::SetThreadName("reserve");
+    RunReserve();
+  });
   return {};
 }
 

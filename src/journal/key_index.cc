@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "exec/thread.h"
 #include "io/file_system.h"
 #include "journal/recent_table.h"
 #include "journal/run_store.h"
@@ -57,6 +58,14 @@ class KeyIndex::Impl {
   Admitted Admit(const Key& key, const Digest& sha256, const Probe& probe, Offset next);
   void Durable(Offset end, const Digest& chain);
   std::optional<Probe> ProbeMemory(const Key& key) const;
+  void PrefetchProbe(const Key& key) const {
+    if (!key.none()) store_->With([&](const RunSet& set) { set.Prefetch(key); });
+  }
+  void Prefetch(const Key& key) const {
+    const uint64_t hash = active_->Hash(key);
+    active_->Prefetch(hash);
+    frozen_->Prefetch(hash);
+  }
   base::Result<Probe> ProbeDisk(const Key& key) const;
   base::Result<std::vector<KnownBody>> Find(const Key& key) const;
   std::optional<base::Error> failing() const;
@@ -312,6 +321,7 @@ void KeyIndex::Impl::JoinBackground(bool finish_flush) {
 }
 
 void KeyIndex::Impl::Background() {
+  exec::SetThreadName("index");
   Lock lock(mutex_);
   while (!stopping_) {
     if (flush_) {
@@ -388,6 +398,8 @@ Admitted KeyIndex::Admit(const Key& key, const Digest& sha256, const Probe& prob
 }
 void KeyIndex::Durable(Offset end, const Digest& chain) { impl_->Durable(end, chain); }
 std::optional<Probe> KeyIndex::ProbeMemory(const Key& key) const { return impl_->ProbeMemory(key); }
+void KeyIndex::PrefetchProbe(const Key& key) const { impl_->PrefetchProbe(key); }
+void KeyIndex::Prefetch(const Key& key) const { impl_->Prefetch(key); }
 base::Result<Probe> KeyIndex::ProbeDisk(const Key& key) const { return impl_->ProbeDisk(key); }
 base::Result<std::vector<KnownBody>> KeyIndex::Find(const Key& key) const {
   return impl_->Find(key);

@@ -126,12 +126,15 @@ class KeyIndex final : public Admission {
   base::Status Replay(const RecordView& record);
 
   Admitted Admit(const Key& key, const Digest& sha256, const Probe& probe, Offset next) override;
+  void Prefetch(const Key& key) const override;
   // Freezes the active table when it is time. Waits, at the speed of the disk, if the frozen one is
   // still being written and the active one has no room for another batch; not while failing().
   void Durable(Offset end, const Digest& chain) override;
 
   // Filters only, no disk. nullopt: ask ProbeDisk(). A key that is none() is never in a run.
   std::optional<Probe> ProbeMemory(const Key& key) const;
+  // A hint that ProbeMemory() of this key comes soon: what it reads is brought into the cache.
+  void PrefetchProbe(const Key& key) const;
   // Reads the disk: at most two blocks of 8 KiB for each run whose filter has the key.
   base::Result<Probe> ProbeDisk(const Key& key) const;
   // All durable bodies under the key, in order of offset. Reads the disk.

@@ -39,8 +39,6 @@ size_t RunSet::memory_bytes() const {
   return bytes;
 }
 
-// visit(run, slice), both as numbers, for each slice whose filter may hold the key, until one
-// returns true.
 template <class Visit>
 bool RunSet::AnySlice(const Key& key, Visit visit) const {
   const uint64_t prefix = KeyPrefix(key);
@@ -55,7 +53,7 @@ bool RunSet::AnySlice(const Key& key, Visit visit) const {
     while (firsts_[slice] > prefix) --slice;
     while (slice + 1 < end && firsts_[slice + 1] <= prefix) ++slice;
     for (;; --slice) {
-      if (filters_[slice].MayContain(key) && visit(run, slice - begin)) return true;
+      if (visit(run, slice - begin)) return true;
       // Where its first key has the same prefix, the key may be in the slice before it.
       if (slice == begin || firsts_[slice] != prefix) break;
     }
@@ -64,12 +62,22 @@ bool RunSet::AnySlice(const Key& key, Visit visit) const {
 }
 
 bool RunSet::MayContain(const Key& key) const {
-  return AnySlice(key, [](size_t, size_t) { return true; });
+  return AnySlice(key, [&](size_t run, size_t slice) {
+    return filters_[ranges_[run].begin + slice].MayContain(key);
+  });
+}
+
+void RunSet::Prefetch(const Key& key) const {
+  AnySlice(key, [&](size_t run, size_t slice) {
+    filters_[ranges_[run].begin + slice].Prefetch(key);
+    return false;
+  });
 }
 
 base::Status RunSet::Find(const Key& key, std::vector<KnownBody>* bodies) const {
   base::Status status;
   AnySlice(key, [&](size_t run, size_t slice) {
+    if (!filters_[ranges_[run].begin + slice].MayContain(key)) return false;
     status = runs_[run].file->FindIn(*runs_[run].slices[slice], key, bodies);
     return !status;
   });

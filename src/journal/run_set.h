@@ -26,10 +26,13 @@ class RunSet {
   size_t memory_bytes() const;
 
   bool MayContain(const Key& key) const;
+  void Prefetch(const Key& key) const;  // for a MayContain() that follows
   // Appends the bodies under the key, in order of offset, each once.
   base::Status Find(const Key& key, std::vector<KnownBody>* bodies) const;
 
  private:
+  // visit(run, slice), both as numbers, for each slice that may hold the key by its range, until
+  // one returns true.
   template <class Visit>
   bool AnySlice(const Key& key, Visit visit) const;
 

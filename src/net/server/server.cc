@@ -1,6 +1,5 @@
 #include "net/server.h"
 
-#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "exec/thread.h"
 #include "net/server/epoll_transport.h"
 #include "net/server/event_loop.h"
 #include "net/server/listener.h"
@@ -111,7 +111,7 @@ void ServerOfLoops::Accept(EventLoop& here, int descriptor, std::string peer) {
 }
 
 void ServerOfLoops::RunLoop(EventLoop& loop) {
-  pthread_setname_np(pthread_self(), ("weir-loop-" + std::to_string(loop.index())).c_str());
+  exec::SetThreadName("weir-loop-" + std::to_string(loop.index()));
   loop.Run();
   loop.CloseAll();
   const std::lock_guard lock(mutex_);

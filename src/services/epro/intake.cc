@@ -144,6 +144,7 @@ void Intake::Take(std::string_view body, const security::Identity& identity, con
   header.kind = static_cast<uint16_t>(wire::Kind::kReport);
   header.time_ms = clock_.WallMs();
   header.key = wire::ReportKey(report.study_id, report.report_id);
+  journal_.PrefetchProbe(header.key);  // the hash and the triage take longer than memory
   header.sha256 = base::Sha256(body);
   wire::ReportHead head{.study_id = report.study_id,
                         .report_id = report.report_id,
