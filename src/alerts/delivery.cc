@@ -22,7 +22,6 @@ namespace weir::alerts {
 using base::ErrorCode;
 using base::Result;
 using base::Status;
-using journal::Outcome;
 
 namespace {
 

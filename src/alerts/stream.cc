@@ -248,13 +248,13 @@ class StreamImpl final : public Stream {
     if (last) {
       WEIR_ASSIGN_OR_RETURN(known, HasEvent(*reader_, *last));
     }
-    subscriber.Push(kHello, clock_.SteadyNs());
+    subscriber.Push(hello_, clock_.SteadyNs());
     if (known) {
       subscriber.cursor = *last;
       SetPhase(subscriber, Subscriber::Phase::kEvents);
       return {};
     }
-    if (last) subscriber.Push(kReset, clock_.SteadyNs());
+    if (last) subscriber.Push(reset_, clock_.SteadyNs());
     subscriber.cursor = 0;
     subscriber.through = live_;
     SetPhase(subscriber, Subscriber::Phase::kUnacknowledged);
@@ -278,7 +278,7 @@ class StreamImpl final : public Stream {
         return true;
       }
       if (now - subscriber->sent_ns >= options_.heartbeat_ms * kNsPerMs) {
-        if (subscriber->Push(kHeartbeat, now)) subscriber->Signal();
+        if (subscriber->Push(heartbeat_, now)) subscriber->Signal();
       }
       return false;
     });
@@ -288,10 +288,10 @@ class StreamImpl final : public Stream {
   }
 
   // A client that loses the connection comes back after a second.
-  const Frame kHello = MakeFrame(std::string("retry: 1000\n\n"));
+  const Frame hello_ = MakeFrame(std::string("retry: 1000\n\n"));
   // The number that the client sent is not of this store: what follows stands by itself.
-  const Frame kReset = MakeFrame(std::string("event: reset\ndata: {}\n\n"));
-  const Frame kHeartbeat = MakeFrame(std::string(": still here\n\n"));
+  const Frame reset_ = MakeFrame(std::string("event: reset\ndata: {}\n\n"));
+  const Frame heartbeat_ = MakeFrame(std::string(": still here\n\n"));
 
   const StreamOptions options_;
   store::Database& database_;

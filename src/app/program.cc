@@ -108,7 +108,7 @@ class Program {
     }
     lock_ = std::move(*lock);
     WEIR_ASSIGN_OR_RETURN(auto key, security::ResearchKey::LoadOrCreate(config_.data_dir));
-    research_key_ = std::make_unique<security::ResearchKey>(std::move(key));
+    research_key_ = std::make_unique<security::ResearchKey>(key);
     return {};
   }
 

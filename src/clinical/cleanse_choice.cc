@@ -15,15 +15,13 @@ class ChoiceCleaner {
     switch (given_.form) {
       case Form::kCoding:
         return Coding();
-      case Form::kText:
-        return ChoiceText(given_.text);
       case Form::kNumber:
         return ChoiceNumber();
+      case Form::kText:
       case Form::kDate:
       case Form::kDateTime:
       case Form::kTime:
       case Form::kUri:
-        return ChoiceText(given_.text);
       case Form::kReference:
         return ChoiceText(given_.text);
       case Form::kBoolean:

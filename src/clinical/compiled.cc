@@ -78,8 +78,8 @@ bool CanHold(const Condition& condition, const Range& range) {
 
 class Builder {
  public:
-  Builder(Questionnaire questionnaire, Rules rules, std::shared_ptr<CompiledDefinition> out)
-      : questionnaire_(std::move(questionnaire)), rules_(std::move(rules)), out_(*out) {}
+  Builder(Questionnaire questionnaire, Rules rules, CompiledDefinition& out)
+      : questionnaire_(std::move(questionnaire)), rules_(std::move(rules)), out_(out) {}
 
   Status Build() {
     TakeItems();
@@ -322,7 +322,7 @@ Result<std::shared_ptr<const CompiledDefinition>> CompiledDefinition::Build(
   WEIR_ASSIGN_OR_RETURN(Questionnaire questionnaire, ParseQuestionnaire(questionnaire_json));
   WEIR_ASSIGN_OR_RETURN(Rules rules, ParseRules(rules_yaml));
   const std::shared_ptr<CompiledDefinition> definition(new CompiledDefinition);
-  WEIR_RETURN_IF_ERROR(Builder(std::move(questionnaire), std::move(rules), definition).Build());
+  WEIR_RETURN_IF_ERROR(Builder(std::move(questionnaire), std::move(rules), *definition).Build());
   std::string& packed = definition->packed_;
   packed = kPackMagic;
   base::AppendInt(packed, static_cast<uint32_t>(questionnaire_json.size()));

@@ -49,7 +49,9 @@ Status ReadMapping(const YAML::Node& node, const std::string& path, const std::v
       return Wrong(path, "unknown key " + Quoted(name) + "; the nearest known one is '" +
                              std::string(Nearest(name, names)) + "'");
     }
-    const std::string inner = path.empty() ? name : path + "." + name;
+    std::string inner = path;
+    if (!inner.empty()) inner += '.';
+    inner += name;
     if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
       return Wrong(inner, "is given twice");
     }

@@ -8,7 +8,7 @@ namespace weir::clinical {
 namespace {
 
 // Adds what a further rule found, at the highest level met so far.
-void Raise(Level level, std::string found, Triage* triage) {
+void Raise(Level level, const std::string& found, Triage* triage) {
   if (level < triage->level) return;
   if (level > triage->level) {
     triage->level = level;

@@ -13,7 +13,7 @@ using base::ErrorCode;
 using base::GetInt;
 using base::PutInt;
 
-constexpr char kSegmentMagic[] = "WEIRSEG1";
+constexpr std::string_view kSegmentMagic = "WEIRSEG1";
 constexpr uint32_t kFrameMagic = 0x4d465257;  // "WRFM"
 constexpr uint8_t kCompressed = 1;
 
@@ -82,7 +82,7 @@ base::Status CheckLimits(const FrameHeader& header) {
 
 void EncodeSegmentHeader(const SegmentHeader& header, char* to) {
   std::memset(to, 0, kSegmentHeaderBytes);
-  std::memcpy(to, kSegmentMagic, 8);
+  kSegmentMagic.copy(to, kSegmentMagic.size());
   Fields(to + 12)
       .Int<uint32_t>(0)
       .Int<uint64_t>(header.segment_bytes)
@@ -96,7 +96,7 @@ void EncodeSegmentHeader(const SegmentHeader& header, char* to) {
 base::Result<SegmentHeader> DecodeSegmentHeader(std::string_view bytes) {
   if (bytes.size() < kSegmentHeaderBytes) return Corrupt("the segment's header is incomplete");
   bytes = bytes.substr(0, kSegmentHeaderBytes);
-  if (bytes.substr(0, 8) != std::string_view(kSegmentMagic, 8)) {
+  if (!bytes.starts_with(kSegmentMagic)) {
     return Corrupt("the file does not begin as a segment does");
   }
   if (GetInt<uint32_t>(bytes.data() + 8) != base::Crc32c(bytes.substr(12))) {

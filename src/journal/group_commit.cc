@@ -40,25 +40,22 @@ size_t GroupCommit::WeightOf(const Handover& batch) {
 
 bool GroupCommit::Submit(std::unique_ptr<Handover>& batch) {
   const size_t weight = WeightOf(*batch);
-  bool wake = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopping_ && !error_) {
-      const uint64_t waiting = pending_bytes_.load(std::memory_order_relaxed);
-      // A batch larger than the bound itself passes alone.
-      if (waiting > 0 && waiting + weight > pending_bytes_max_) return false;
-      pending_bytes_.store(waiting + weight, std::memory_order_relaxed);
-      pending_records_.fetch_add(batch->items().size(), std::memory_order_relaxed);
-      pending_.push_back(std::move(batch));
-      wake = std::exchange(sleeping_, false);
-    }
-  }
-  if (batch) {
+  std::unique_lock lock(mutex_);
+  if (stopping_ || error_) {
+    lock.unlock();
     for (Handover::Item& item : batch->items()) item.outcome = Outcome::kStopped;
     HandoverSink* const sink = batch->sink();
     sink->Completed(std::move(batch), true);
     return true;
   }
+  const uint64_t waiting = pending_bytes_.load(std::memory_order_relaxed);
+  // A batch larger than the bound itself passes alone.
+  if (waiting > 0 && waiting + weight > pending_bytes_max_) return false;
+  pending_bytes_.store(waiting + weight, std::memory_order_relaxed);
+  pending_records_.fetch_add(batch->items().size(), std::memory_order_relaxed);
+  pending_.push_back(std::move(batch));
+  const bool wake = std::exchange(sleeping_, false);
+  lock.unlock();
   if (wake) wake_.notify_one();
   return true;
 }
@@ -208,7 +205,7 @@ void GroupCommit::Complete(std::vector<std::unique_ptr<Handover>>& done) {
   done.clear();
 }
 
-void GroupCommit::Fail(base::Error error) {
+void GroupCommit::Fail(const base::Error& error) {
   has_failed_ = true;
   {
     const std::lock_guard lock(mutex_);

@@ -75,7 +75,7 @@ class GroupCommit {
   void Flush();
   void CompleteDecided();
   void Complete(std::vector<std::unique_ptr<Handover>>& done);
-  void Fail(base::Error error);
+  void Fail(const base::Error& error);
   static size_t WeightOf(const Handover& batch);
 
   Writer& writer_;

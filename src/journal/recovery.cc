@@ -172,9 +172,8 @@ base::Status Recoverer::CheckNewest(Offset first) {
   evidence.reached = reached > scan.end;
   switch (DecideTail(evidence)) {
     case TailDecision::kEnd:
+    case TailDecision::kMissing:  // CheckReaches() says by whom they are known
       break;
-    case TailDecision::kMissing:
-      break;  // CheckReaches() says by whom they are known
     case TailDecision::kTorn: {
       result_.torn_bytes = scan.rest_end - scan.position;
       if (repair_) WEIR_RETURN_IF_ERROR(CutTorn(scan, first, *file));

@@ -168,7 +168,7 @@ base::Status Writer::Begin(uint64_t frame_bytes) {
     }
   }
   const SegmentHeader header{taken.bytes, GroupBytesMax(options_), next_, clock_.WallMs(), chain_};
-  if (const auto named = Name(*taken.file, header); !named) {
+  if (auto named = Name(*taken.file, header); !named) {
     if (named.error().code != ErrorCode::kNoSpace) return named;
     taken.file.reset();
     WEIR_RETURN_IF_ERROR(reserve_.GiveBack());

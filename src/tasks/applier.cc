@@ -116,7 +116,7 @@ Status Applier::ApplyWindow(const Window& window, std::span<const size_t> tasks,
     for (const size_t task : tasks) {
       WEIR_CHECK(staged_[task].cursor == window.begin);
       const int64_t start = clock_.SteadyNs();
-      const Status status = ApplyTask(task, window);
+      Status status = ApplyTask(task, window);
       timing_.task_ns[task] += static_cast<uint64_t>(clock_.SteadyNs() - start);
       if (!status) {
         *culprit = task;
@@ -280,7 +280,7 @@ Status Applier::ApplyUrgent(Offset offset, std::span<const size_t> tasks) {
     if (offset < staged_[task].ahead || offset < staged_[task].cursor) continue;
     if (!tasks_[task]->Takes(record.kind)) continue;
     WEIR_RETURN_IF_ERROR(connection_->Savepoint());
-    const Status status = tasks_[task]->ApplyAhead(window, 0);
+    Status status = tasks_[task]->ApplyAhead(window, 0);
     if (status) {
       WEIR_RETURN_IF_ERROR(connection_->ReleaseSavepoint());
       continue;
@@ -300,7 +300,7 @@ Status Applier::ApplyControl(const RecordView& record) {
     return Quarantine(tasks_.size(), record, status.error().message);
   }
   WEIR_RETURN_IF_ERROR(connection_->Savepoint());
-  const Status status = DispatchControl(record);
+  Status status = DispatchControl(record);
   if (status) return connection_->ReleaseSavepoint();
   connection_->RollbackToSavepoint();
   service_.RolledBack();

@@ -203,8 +203,11 @@ Status Ledger::ForEachDefinition(
   Status status;
   while (status) {
     auto row = definitions_->Step();
-    if (!row) status = base::Fail(std::move(row).error());
-    if (!row || !*row) break;
+    if (!row) {
+      status = base::Fail(std::move(row).error());
+      break;
+    }
+    if (!*row) break;
     status = visit(definitions_->Text(1), ToOffset(definitions_->Int(0)));
   }
   definitions_->Reset();

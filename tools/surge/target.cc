@@ -55,16 +55,14 @@ base::Result<int> Target::Connect(uint64_t connection, bool blocking) const {
       break;
     }
     const uint64_t source = first_source + attempt;
-    if (loopback && source > 0 && !BindSource(fd, source)) {
-      error = errno;
-    } else if (connect(fd, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) == 0 ||
-               errno == EINPROGRESS) {
+    const bool bound = !loopback || source == 0 || BindSource(fd, source);
+    if (bound && (connect(fd, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) == 0 ||
+                  errno == EINPROGRESS)) {
       const int on = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       return fd;
-    } else {
-      error = errno;
     }
+    error = errno;
     close(fd);
     if (error != EADDRNOTAVAIL) break;  // only then have this source's ports run out
   }

@@ -87,9 +87,10 @@ void Transfer::SetHeaders() {
   headers_ = curl_slist_append(headers_, "Expect:");  // the body goes without being asked for
   bool typed = false;
   for (const auto& [name, value] : request_.headers) {
+    std::string line = name;
     // "Name;" is how libcurl is told of a header without a value.
-    headers_ =
-        curl_slist_append(headers_, (value.empty() ? name + ";" : name + ": " + value).c_str());
+    line += value.empty() ? ";" : ": ";
+    headers_ = curl_slist_append(headers_, line.append(value).c_str());
     typed = typed || strcasecmp(name.c_str(), "content-type") == 0;
   }
   if (!typed) headers_ = curl_slist_append(headers_, "Content-Type:");  // no form, as it would say

@@ -11,7 +11,7 @@ constexpr int kBusyRetryMs = 50;
 }  // namespace
 
 void ExportFeed::Start(net::Loop& loop, net::Ticket ticket, exec::WorkerPool& helpers,
-                       store::ReaderPool& readers, std::string file_name, Export table) {
+                       store::ReaderPool& readers, const std::string& file_name, Export table) {
   const std::string headers = "Weir-Cut: " + std::to_string(table.at().value()) +
                               "\r\nContent-Disposition: attachment; filename=\"" + file_name +
                               "\"\r\nCache-Control: no-store\r\n";

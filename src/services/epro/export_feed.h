@@ -15,7 +15,7 @@ class ExportFeed : public std::enable_shared_from_this<ExportFeed> {
  public:
   // On the loop, with the export opened by a helper. Memory: two pieces.
   static void Start(net::Loop& loop, net::Ticket ticket, exec::WorkerPool& helpers,
-                    store::ReaderPool& readers, std::string file_name, Export table);
+                    store::ReaderPool& readers, const std::string& file_name, Export table);
 
  private:
   struct Piece {

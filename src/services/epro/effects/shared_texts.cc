@@ -5,7 +5,6 @@
 namespace weir::epro {
 
 using base::Status;
-using store::Statement;
 
 Status SharedTexts::Open(store::Connection& connection) {
   WEIR_ASSIGN_OR_RETURN(context_,
