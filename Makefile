@@ -9,6 +9,7 @@
 #   make fuzz SECONDS=60     each fuzz target in turn, for so long
 #   make check               format, clang-tidy, layers, words
 #   make asan, make tsan     all tests under AddressSanitizer and UBSan, ThreadSanitizer
+#   make soak SECONDS=600    the whole server under ThreadSanitizer, at a reduced rate
 #   make clean               remove build/ (never data/)
 
 SHELL := /bin/bash
@@ -16,14 +17,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 JOBS ?= $(shell nproc)
 CYCLES ?= 25
-# How long each fuzz target runs (make's own SECONDS, as in `make fuzz SECONDS=60`).
-FUZZ_SECONDS := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
+# How long it takes, or each fuzz target runs (`make fuzz SECONDS=60`), else the default given.
+given_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),$1)
 # A phony target takes no implicit rule, so the presets are named: a static pattern rule.
 BUILDS := $(addprefix build-,dev release asan tsan fuzz)
 export WEIR_JOBS := $(JOBS)
 export WEIR_TRUTH ?= $(abspath ../shared/truth)
 
-.PHONY: run setup build test bench surge crash fuzz check asan tsan clean
+.PHONY: run setup build test bench surge crash fuzz check asan tsan soak clean
 .PHONY: $(BUILDS)
 
 setup:
@@ -52,7 +53,7 @@ crash: build-release
 	@tests/crash/run --cycles $(CYCLES)
 
 fuzz: build-fuzz
-	@scripts/fuzz $(FUZZ_SECONDS)
+	@scripts/fuzz $(call given_seconds,60)
 
 check: build-release
 	@scripts/check
@@ -62,6 +63,9 @@ asan: build-asan
 
 tsan: build-tsan
 	@scripts/run-tests tsan
+
+soak: build-release build-tsan
+	@tests/soak/run --seconds $(call given_seconds,600)
 
 clean:
 	@rm -rf build && echo "clean: build/ is gone; data/ is as it was"

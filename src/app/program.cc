@@ -210,7 +210,9 @@ class Program {
     WEIR_ASSIGN_OR_RETURN(server_, net::Server::Start(options, [this](net::Loop& loop) {
                             return MakeHandler(loop);
                           }));
-    metrics_.Add([this](observe::Sample& sample) { Collect(sample); });
+    // Taken now: a scrape runs on another thread than a reload of the configuration.
+    const bool of_server = config_.middlewares.prometheus;
+    metrics_.Add([this, of_server](observe::Sample& sample) { Collect(of_server, sample); });
     return {};
   }
 
@@ -237,9 +239,9 @@ class Program {
     return std::make_unique<HttpHandler>(*tokens_, clock_, std::move(parts));
   }
 
-  void Collect(observe::Sample& sample) {
+  void Collect(bool of_server, observe::Sample& sample) {
     CollectJournal(journal_->stats(), sample);
-    if (config_.middlewares.prometheus) CollectServer(server_->stats(), sample);
+    if (of_server) CollectServer(server_->stats(), sample);
     CollectTasks(engine_->status(), engine_->stats(), sample);
     CollectAlerts(delivery_->stats(), stream_->stats(), sample);
     const std::lock_guard lock(intakes_mutex_);

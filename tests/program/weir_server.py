@@ -40,11 +40,12 @@ class Answer:
 class Server:
     """A running `weir serve`. Use as a context manager, or start() and stop()."""
 
-    def __init__(self, data_dir=None, sets=(), env=None):
+    def __init__(self, data_dir=None, sets=(), env=None, config=None):
         self.own_dir = data_dir is None
         self.data_dir = data_dir or tempfile.mkdtemp(prefix="weir-test-")
         self.sets = list(sets)
         self.env = env
+        self.config = config
         self.process = None
         self.output = []
 
@@ -58,7 +59,7 @@ class Server:
             shutil.rmtree(self.data_dir, ignore_errors=True)
 
     def arguments(self):
-        result = [PROGRAM, "serve"]
+        result = [PROGRAM, "serve"] + (["--config", self.config] if self.config else [])
         for pair in [f"DataDir={self.data_dir}", "Port=0", "Admin.Port=0", *self.sets]:
             result += ["--set", pair]
         return result
