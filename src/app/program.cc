@@ -79,6 +79,7 @@ class Program {
  private:
   // In this order; Stop() goes back over what was reached.
   base::Status Start() {
+    WEIR_ASSIGN_OR_RETURN(transport_, net::ChooseTransport(config_.net.transport));
     WEIR_RETURN_IF_ERROR(OpenDataDir());
     WEIR_RETURN_IF_ERROR(StartAdmin());
     WEIR_RETURN_IF_ERROR(OpenStores());
@@ -206,6 +207,7 @@ class Program {
     options.host = config_.host;
     options.port = config_.port;
     options.loops = config_.http.loops;
+    options.transport = transport_;
     options.limits = config_.http.limits;
     WEIR_ASSIGN_OR_RETURN(server_, net::Server::Start(options, [this](net::Loop& loop) {
                             return MakeHandler(loop);
@@ -260,10 +262,11 @@ class Program {
         "  try     curl -s %s/submit -H 'Content-Type: application/json' \\\n"
         "            -d '{\"report_id\":\"r1\",\"patient_id\":\"p1\",\"data\":\"free text\"}'\n"
         "  data    %s, %llu records in the journal\n"
-        "  limit   %zu connections\n",
+        "  limit   %zu connections\n"
+        "  sockets %s\n",
         kVersion, url.c_str(), Address(config_.admin.host, admin_->port()).c_str(), url.c_str(),
         config_.data_dir.c_str(), static_cast<unsigned long long>(journal_->durable_end().value()),
-        server_->connections_max());
+        server_->connections_max(), net::Name(transport_).data());
     if (tokens_->table()->size() == 0) {
       std::printf(
           "  access  open to every program of this machine: there are no tokens "
@@ -272,6 +275,8 @@ class Program {
     std::fflush(stdout);
     log_->Info("serve.ready", "the server is ready",
                {observe::Listening(config_.host, server_->port()),
+                transport_ == net::TransportKind::kUring ? observe::Word("transport", "io_uring")
+                                                         : observe::Word("transport", "epoll"),
                 observe::Count("connections_max", server_->connections_max())});
   }
 
@@ -392,6 +397,7 @@ class Program {
   std::unique_ptr<security::AuditTrail> audit_;
   std::mutex intakes_mutex_;
   std::vector<std::unique_ptr<epro::Intake>> intakes_;  // guarded by intakes_mutex_
+  net::TransportKind transport_ = net::TransportKind::kEpoll;
   std::unique_ptr<net::Server> server_;
 };
 

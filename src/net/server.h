@@ -1,7 +1,8 @@
-// The HTTP server: one loop per core, each with its own listening socket (SO_REUSEPORT).
+// The HTTP server: one loop per core; the first accepts, and gives each connection to the loop that
+// has the fewest.
 //
-// Start() binds exclusively first, so that a second server on the same port is refused, then starts
-// the loops. Stop() follows the order of the design: stop accepting, close idle connections, answer
+// Start() binds exclusively, so that a second server on the same port is refused, then starts the
+// loops. Stop() follows the order of the design: stop accepting, close idle connections, answer
 // those in progress until the deadline, close the rest, end the loops.
 // Threads: Start and Stop from the owner. Everything bounded: see Limits.
 #pragma once
@@ -11,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "net/http.h"
@@ -32,11 +34,20 @@ struct Limits {
   int send_timeout_ms = 30'000;    // without progress while an answer waits to be sent
 };
 
+// What lies beneath the loops.
+enum class TransportKind { kEpoll, kUring };
+// "epoll", "io_uring".
+std::string_view Name(TransportKind kind);
+// `configured` is one of those, or "auto": io_uring where it works. kInvalidArgument: io_uring does
+// not work here, and why; or an unknown word.
+base::Result<TransportKind> ChooseTransport(std::string_view configured);
+
 struct ServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 8080;  // 0: the system's choice, see Server::port()
   unsigned loops = 0;    // 0: one per core
   std::string server_name = "weir";
+  TransportKind transport = TransportKind::kEpoll;
   Limits limits;
 };
 
@@ -57,6 +68,7 @@ class Server {
   using HandlerFactory = std::function<std::unique_ptr<Handler>(Loop&)>;
 
   // kAlreadyExists: the address is in use. kInvalidArgument: the host is not an address of ours.
+  // kUnsupported: the transport does not work here.
   static base::Result<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                      const HandlerFactory& handler);
   virtual ~Server() = default;

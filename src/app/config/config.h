@@ -30,6 +30,10 @@ struct Shedder {
   uint64_t max_queueing = 40'000;     // of them, those that wait for the disk
 };
 
+struct Net {
+  std::string transport = "auto";  // see net::ChooseTransport
+};
+
 struct Http {
   unsigned loops = 0;  // 0: one per core
   net::Limits limits;
@@ -132,6 +136,7 @@ struct Config {
   bool insecure_allow_public = false;
   Middlewares middlewares;
   Shedder shedder;
+  Net net;
   Http http;
   Journal journal;
   Store store;

@@ -72,6 +72,11 @@ void AddRest(Table& t) {
 }
 
 void AddHttp(Table& t) {
+  t.Add("Net.Transport", Type::kText,
+        "How sockets are reached: epoll, io_uring (an error where it does not work), or auto: "
+        "io_uring where it works. Told at the start.",
+        [](Config& c) { return &c.net.transport; })
+      .Words({"auto", "epoll", "io_uring"});
   t.Add("Http.Loops", Type::kInteger, "Event loops. 0: one per core.", [](Config& c) {
      return &c.http.loops;
    }).Between(0, 256);

@@ -1,8 +1,5 @@
 #include "net/server/epoll_transport.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -14,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "net/server/accepting.h"
 
 namespace weir::net {
 namespace {
@@ -26,19 +24,6 @@ constexpr size_t kReceiveBytes = 64u << 10;
 constexpr uint64_t kListenerTag = UINT64_MAX;
 constexpr uint64_t kWakeTag = UINT64_MAX - 1;
 constexpr uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
-
-std::string AddressText(const sockaddr_storage& address) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address.ss_family == AF_INET) {
-    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text, sizeof text);
-  } else if (address.ss_family == AF_INET6) {
-    inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, text,
-              sizeof text);
-  }
-  return text;
-}
-
-int OpenReserve() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
 }  // namespace
 
@@ -182,7 +167,8 @@ void EpollTransport::ReceiveOnce(ConnectionId id, TransportEvents& events) {
   }
   connection.readable = false;
   if (connection.broken || (size < 0 && errno != EAGAIN)) {
-    events.OnBroken(id);
+    connection.broken = true;
+    if (!std::exchange(connection.broken_told, true)) events.OnBroken(id);
   } else if (size == 0 && !std::exchange(connection.finished, true)) {
     events.OnPeerFinished(id);
   }
@@ -205,14 +191,7 @@ void EpollTransport::AcceptSome(TransportEvents& events) {
       if (listener_ < 0) return;
       continue;
     }
-    if (errno == EMFILE || errno == ENFILE) {
-      // Without a descriptor the connection would wait in the kernel, and wake us, for ever.
-      if (reserve_ >= 0) close(reserve_);
-      const int refused = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-      if (refused >= 0) close(refused);
-      reserve_ = OpenReserve();
-      if (refused >= 0) continue;
-    }
+    if ((errno == EMFILE || errno == ENFILE) && RefuseOne(listener_, &reserve_)) continue;
     if (errno == ECONNABORTED || errno == EINTR) continue;
     return;  // EAGAIN, or memory: the listener is watched by level, so this is tried again
   }
@@ -221,6 +200,7 @@ void EpollTransport::AcceptSome(TransportEvents& events) {
 
 size_t EpollTransport::Send(ConnectionId id, std::string_view bytes) {
   Connection& connection = connections_[id];
+  if (connection.broken_told) return 0;
   ssize_t size;
   do {
     size = send(connection.descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -41,6 +41,7 @@ class EpollTransport final : public Transport {
     bool queued = false;    // in again_
     bool finished = false;  // the peer's end was reported
     bool broken = false;
+    bool broken_told = false;
     bool watches_writable = false;
   };
   struct Again {

@@ -230,6 +230,7 @@ void EventLoop::CloseAll() {
     RunDeferred();
   }
   EndTurn();
+  transport_->Finish();
 }
 
 }  // namespace weir::net

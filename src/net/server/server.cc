@@ -14,9 +14,9 @@
 
 #include "base/clock.h"
 #include "exec/thread.h"
-#include "net/server/epoll_transport.h"
 #include "net/server/event_loop.h"
 #include "net/server/listener.h"
+#include "net/server/make_transport.h"
 
 namespace weir::net {
 namespace {
@@ -68,7 +68,7 @@ base::Status ServerOfLoops::Begin(const ServerOptions& options, const HandlerFac
   const unsigned count =
       options.loops > 0 ? options.loops : std::max(1u, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < count; ++i) {
-    WEIR_ASSIGN_OR_RETURN(std::unique_ptr<EpollTransport> transport, EpollTransport::Create());
+    WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, MakeTransport(options.transport));
     EventLoop::Options loop_options{.index = i,
                                     .limits = options.limits,
                                     .body_memory_max = options.limits.body_memory_bytes_max / count,

@@ -24,6 +24,7 @@
 #include "net/http.h"
 #include "net/server.h"
 #include "net/server/event_loop.h"
+#include "net/server/uring_queue.h"
 #include "testing/disk/virtual_clock.h"
 #include "testing/net/scripted_transport.h"
 
@@ -68,6 +69,27 @@ inline std::unique_ptr<Server> StartServer(ServerOptions options, Configure conf
   });
   EXPECT_TRUE(server.has_value()) << server.error().message;
   return std::move(*server);
+}
+
+// A suite of tests that each run on each transport.
+class OnEveryTransport : public ::testing::TestWithParam<TransportKind> {
+ protected:
+  void SetUp() override {
+    if (GetParam() != TransportKind::kUring) return;
+    const base::Status works = ProbeUring();
+    if (!works) GTEST_SKIP() << "io_uring does not work here: " << works.error().message;
+  }
+  std::unique_ptr<Server> Start(ServerOptions options = {}, Configure configure = {}) const {
+    options.transport = GetParam();
+    return StartServer(std::move(options), std::move(configure));
+  }
+};
+
+inline auto EveryTransport() {
+  return ::testing::Values(TransportKind::kEpoll, TransportKind::kUring);
+}
+inline std::string TransportName(const ::testing::TestParamInfo<TransportKind>& info) {
+  return std::string(Name(info.param));
 }
 
 // A value that another thread sets and a test waits for.
@@ -151,7 +173,10 @@ class Client {
     while (total < bytes_max && Ready(POLLOUT, quiet_ms)) {
       const std::string_view rest = piece.substr(total % piece.size());
       const ssize_t sent = send(descriptor_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (sent < 0 && errno != EAGAIN) break;
+      if (sent < 0 && errno != EAGAIN) {
+        reset_ = true;  // told once, and not again by recv()
+        break;
+      }
       if (sent > 0) total += static_cast<size_t>(sent);
     }
     return total;
@@ -211,7 +236,7 @@ class Client {
       return true;
     }
     ended_ = true;
-    reset_ = size < 0;
+    reset_ = reset_ || size < 0;
     return false;
   }
 

@@ -1,5 +1,5 @@
 // The seam to sockets. A loop owns one Transport and meets its connections only through it, so that
-// what lies beneath (epoll now; io_uring, TLS) can change without HTTP noticing.
+// what lies beneath (epoll, io_uring; TLS between) can change without HTTP noticing.
 //
 // Everything runs on the loop's thread except Wake(), which any thread may call. Events are only
 // delivered from within Wait(). No call here blocks but Wait().
@@ -29,7 +29,7 @@ class TransportEvents {
   virtual void OnPeerFinished(ConnectionId id) = 0;
   // After a Send() that did not take everything: it is worth trying again.
   virtual void OnWritable(ConnectionId id) = 0;
-  // The connection is lost. Close() is still to be called.
+  // The connection is lost. Told once; Close() is still to be called.
   virtual void OnBroken(ConnectionId id) = 0;
 };
 
@@ -51,16 +51,21 @@ class Transport {
   virtual void Wait(int64_t timeout_ns, TransportEvents& events) = 0;
   virtual void Wake() = 0;
 
-  // Returns how many bytes were taken. Fewer than all: OnWritable or OnBroken follows.
+  // Returns how many bytes were taken: they are copied, and may leave with the next Wait(). Fewer
+  // than all: OnWritable or OnBroken follows.
   virtual size_t Send(ConnectionId id, std::string_view bytes) = 0;
   // Between the two nothing is received, and the peer is slowed down in the end.
   virtual void PauseReceiving(ConnectionId id) = 0;
   virtual void ResumeReceiving(ConnectionId id) = 0;
   // Nothing more will be sent; receiving goes on.
   virtual void FinishSending(ConnectionId id) = 0;
-  // No event of this connection follows. `reset` discards what the peer has not yet taken and tells
-  // it that the connection failed.
+  // No event of this connection follows. What Send() took still reaches a peer that reads it in
+  // reasonable time; `reset` discards what the peer has not yet taken and tells it that the
+  // connection failed.
   virtual void Close(ConnectionId id, bool reset) = 0;
+  // After everything was closed, on the loop's thread, in place of a further Wait(): when it
+  // returns no socket is held any more.
+  virtual void Finish() {}
 };
 
 }  // namespace weir::net
