@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   AddConfig(app, &exit_code);
   AddTokens(app, &exit_code);
   app.add_subcommand("version", "prints the version")->callback([] {
-    std::printf("weir %s\n", kVersion);
+    std::printf("weir %s%s\n", kVersion, kSanitized ? " (sanitized)" : "");
   });
   try {
     app.parse(argc, argv);

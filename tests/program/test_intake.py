@@ -5,11 +5,11 @@ import gzip
 import hashlib
 import http.client
 import json
-import os
 import signal
+import subprocess
 import unittest
 
-from weir_server import Server, phq9, wait_for
+from weir_server import PROGRAM, Server, full_scale, phq9, wait_for
 
 
 def sha256(body):
@@ -151,7 +151,7 @@ class Intake(unittest.TestCase):
         self.assertEqual(answer.status, 202)
 
     def test_sixty_four_connections_send_the_same_report_at_once(self):
-        rounds = int(os.environ.get("WEIR_TEST_DUPLICATE_ROUNDS", "50"))
+        rounds = 1000 if full_scale() else 50
         connections = [http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
                        for _ in range(64)]
 
@@ -250,6 +250,26 @@ class Shutdown(unittest.TestCase):
             server.wait_applied()
             analytics = server.get("/api/v1/studies/default/analytics").json()
             self.assertEqual(analytics["received"], 500)
+
+    def test_sigterm_with_a_million_waiting_ends_in_time(self):
+        waiting = 1_000_000 if full_scale() else 20_000
+        with Server(sets=["Tasks.Paused=true"]) as server:
+            surge = subprocess.run(
+                [PROGRAM, "surge", "--url", f"http://127.0.0.1:{server.port}", "--closed-loop",
+                 "--reports", str(waiting), "--connections", "256", "--resend", "0", "--no-alerts"],
+                capture_output=True, text=True, timeout=300, check=False)
+            self.assertEqual(surge.returncode, 0, surge.stdout + surge.stderr)
+            self.assertGreaterEqual(server.tasks()["alert"]["lag"], waiting)
+            server.terminate(60)
+            server.sets = []
+            server.start()
+            wait_for(lambda: server.metric("weir_tasks_windows_total"), 30, "the tasks have begun")
+            left = server.tasks()["research"]["lag"]
+            self.assertEqual(server.terminate(20), 0)
+            if full_scale():
+                self.assertGreater(left, waiting / 2, "the stop came while most were waiting")
+            server.start()
+            self.assertEqual(server.get("/api/v1/tasks").status, 200)
 
     def test_sighup_says_what_was_reloaded(self):
         with Server() as server:

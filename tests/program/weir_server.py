@@ -16,6 +16,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PROGRAM = os.environ.get("WEIR_TEST_PROGRAM", os.path.join(ROOT, "build", "release", "weir"))
 
 
+def full_scale():
+    """Whether the program is one that users run: a sanitized one takes a fraction of its load."""
+    version = subprocess.run([PROGRAM, "version"], capture_output=True, text=True, check=False)
+    return "sanitized" not in version.stdout
+
+
 def wait_for(condition, seconds, what):
     """Waits until condition() is true; fails with `what` after `seconds`."""
     end = time.monotonic() + seconds
