@@ -41,10 +41,13 @@ def rss_bytes(pid):
 class Weir(Server):
     """The server, with a token and a directory of its own that may outlive one process of it."""
 
-    def __init__(self, paused=False):
+    more_sets = []  # given to the benchmark by --set, for every server that it starts
+
+    def __init__(self, paused=False, transport="auto"):
         super().__init__(data_dir=make_directory())
         self.own_dir = True
         self.paused = paused
+        self.transport = transport
         self.cores = None  # which it may use from its next start; None: all
         added = subprocess.run(
             [PROGRAM, "tokens", "add", "bench", "--scopes", "submit,read,alerts,operate",
@@ -53,7 +56,8 @@ class Weir(Server):
         self.token = added.stdout.split()[-1]
 
     def arguments(self):
-        self.sets = [f"Tasks.Paused={'true' if self.paused else 'false'}"]
+        self.sets = [f"Tasks.Paused={'true' if self.paused else 'false'}",
+                     f"Net.Transport={self.transport}", *self.more_sets]
         return super().arguments()
 
     def start(self, **kwargs):

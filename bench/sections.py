@@ -22,15 +22,13 @@ class Scale:
         self.soak_s = 20 if quick else 600
 
 
-def in_turns(pairs, weir, floor, seconds):
-    """Pairs of runs, in changing order, for the machine drifts."""
+def in_turns(rounds, servers, seconds):
+    """Each server in each round, by name, in changing order, for the machine drifts."""
     measured = []
-    for number in range(pairs):
-        order = [("floor", floor), ("ours", weir)]
-        pair = {}
-        for name, server in order if number % 2 == 0 else reversed(order):
-            pair[name] = closed_loop(server, seconds)
-        measured.append(pair)
+    for number in range(rounds):
+        order = list(servers.items())
+        order = order[number % len(order):] + order[:number % len(order)]
+        measured.append({name: closed_loop(server, seconds) for name, server in order})
     return measured
 
 
@@ -50,16 +48,30 @@ def report_pairs(figures, section, pairs, least_rate, most_cpu=None):
 
 
 def submit(figures, scale):
-    """Durable, unique, token checked, tasks paused."""
-    with Weir(paused=True) as weir, Floor(weir.answer_bytes(), weir.token) as floor:
-        pairs = in_turns(scale.pairs, weir, floor, scale.seconds)
+    """Durable, unique, token checked, tasks paused, over epoll."""
+    with Weir(paused=True, transport="epoll") as weir, Floor(weir.answer_bytes(), weir.token) as floor:
+        pairs = in_turns(scale.pairs, {"floor": floor, "ours": weir}, scale.seconds)
         return report_pairs(figures, "submit", pairs, least_rate=0.75, most_cpu=1.6)
+
+
+def uring(figures, scale):
+    """The same over io_uring, and beside epoll in the same rounds."""
+    with Weir(paused=True, transport="io_uring") as weir, \
+            Weir(paused=True, transport="epoll") as epoll, \
+            Floor(weir.answer_bytes(), weir.token) as floor:
+        rounds = in_turns(scale.pairs, {"floor": floor, "ours": weir, "epoll": epoll},
+                          scale.seconds)
+        report_pairs(figures, "uring", rounds, least_rate=0.85, most_cpu=1.35)
+        for name, key in [("requests/s", "rate"), ("server's CPU per request", "server_cpu_us")]:
+            ratio = median([one["ours"][key] / one["epoll"][key] for one in rounds])
+            figures.add("uring", f"{name}, ratio to epoll", ratio,
+                        note=f"epoll {median([one['epoll'][key] for one in rounds]):,.1f}")
 
 
 def running(figures, scale):
     """The same while the tasks work: intake keeps priority, the rest is worked off afterwards."""
     with Weir() as weir, Floor(weir.answer_bytes(), weir.token) as floor:
-        pairs = in_turns(scale.pairs, weir, floor, scale.seconds)
+        pairs = in_turns(scale.pairs, {"floor": floor, "ours": weir}, scale.seconds)
         report_pairs(figures, "running", pairs, least_rate=0.55)
         left = weir.lag()
         took = seconds_until(lambda: weir.lag() == 0, 1800, "the tasks have caught up")
@@ -174,5 +186,5 @@ def start(figures, scale):
             figures.add("start", f"repeats not known after {how}", wrong, at_most=0)
 
 
-SECTIONS = {"submit": submit, "running": running, "latency": latency, "tasks": tasks, "herd": herd,
-            "alerts": alerts, "growth": growth, "start": start}
+SECTIONS = {"submit": submit, "uring": uring, "running": running, "latency": latency,
+            "tasks": tasks, "herd": herd, "alerts": alerts, "growth": growth, "start": start}
