@@ -144,8 +144,10 @@ void HttpHandler::OnRequest(net::Loop& loop, const net::Request& request) {
   admission.route->handle(MakeCall(loop, request, admission));
 }
 
-void HttpHandler::OnTurnEnd(net::Loop&) {
-  if (parts_.turn_end) parts_.turn_end();
+bool HttpHandler::OnTurnEnd(net::Loop&) { return parts_.turn_end && parts_.turn_end(); }
+
+void HttpHandler::OnIdle(net::Loop&) {
+  if (parts_.idle) parts_.idle();
 }
 
 std::string HttpHandler::Problem(int status, std::string_view detail) {

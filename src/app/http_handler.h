@@ -26,7 +26,8 @@ class HttpHandler final : public net::Handler {
     std::vector<security::Route> routes;
     // Paths that need no token: the page, the description of the interface.
     std::vector<security::Route> open_routes;
-    std::function<void()> turn_end;
+    std::function<bool()> turn_end;  // see net::Handler::OnTurnEnd
+    std::function<void()> idle;
     bool continue_traces = true;  // those that callers send; else every request begins its own
   };
 
@@ -34,7 +35,8 @@ class HttpHandler final : public net::Handler {
 
   Decision OnHeaders(net::Loop& loop, const net::Request& request) override;
   void OnRequest(net::Loop& loop, const net::Request& request) override;
-  void OnTurnEnd(net::Loop& loop) override;
+  bool OnTurnEnd(net::Loop& loop) override;
+  void OnIdle(net::Loop& loop) override;
   std::string Problem(int status, std::string_view detail) override;
 
  private:

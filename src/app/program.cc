@@ -235,7 +235,8 @@ class Program {
     add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_}));
     parts.open_routes = PageRoutes();
     parts.continue_traces = config_.middlewares.trace;
-    parts.turn_end = [&of_loop] { of_loop.OnTurnEnd(); };
+    parts.turn_end = [&of_loop] { return of_loop.OnTurnEnd(); };
+    parts.idle = [&of_loop] { of_loop.HandOver(); };
     const std::lock_guard lock(intakes_mutex_);
     intakes_.push_back(std::move(intake));
     return std::make_unique<HttpHandler>(*tokens_, clock_, std::move(parts));

@@ -121,8 +121,11 @@ class Handler {
   // A whole request. Answered in this call or later.
   virtual void OnRequest(Loop& loop, const Request& request) = 0;
 
-  // All events of this turn of the loop are handled: hand over what was gathered.
-  virtual void OnTurnEnd(Loop&) {}
+  // All events of this turn of the loop are handled. True: something was gathered and is kept, for
+  // more to be handed over with it; then further turns follow at once, or OnIdle().
+  virtual bool OnTurnEnd(Loop&) { return false; }
+  // Nothing is ready and the loop is about to wait: hand over what was kept.
+  virtual void OnIdle(Loop&) {}
 
   // The body of an answer that the server itself gives (400, 408, 413, 431 …): problem+json.
   virtual std::string Problem(int status, std::string_view detail) = 0;

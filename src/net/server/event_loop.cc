@@ -115,7 +115,11 @@ int64_t EventLoop::NextTimeout(int64_t timeout_ns_max) const {
 
 void EventLoop::Turn(int64_t timeout_ns_max) {
   int64_t timeout_ns = NextTimeout(timeout_ns_max);
-  if (timeout_ns != 0) {
+  const bool look_only = kept_ && timeout_ns != 0;
+  any_ran_ = false;
+  if (look_only) {
+    timeout_ns = 0;
+  } else if (timeout_ns != 0) {
     waiting_.store(true);
     if (any_posted_.load()) timeout_ns = 0;
   }
@@ -125,11 +129,15 @@ void EventLoop::Turn(int64_t timeout_ns_max) {
   RunTimers();
   RunDeferred();
   EndTurn();
+  if (look_only && !any_ran_ && std::exchange(kept_, false)) {
+    handler_->OnIdle(*this);
+  }
 }
 
 void EventLoop::EndTurn() {
   if (!std::exchange(host_->handler_ran, false)) return;
-  handler_->OnTurnEnd(*this);
+  any_ran_ = true;
+  kept_ = handler_->OnTurnEnd(*this);
 }
 
 void EventLoop::Run() {

@@ -114,6 +114,8 @@ class EventLoop final : public Loop, private TransportEvents {
   std::vector<std::unique_ptr<Session>> graveyard_;  // ended in this turn
   size_t open_ = 0;
   int64_t now_ns_;
+  bool kept_ = false;     // the handler gathers: look whether more is ready before waiting
+  bool any_ran_ = false;  // in this turn
   bool draining_ = false;
   bool finishing_ = false;
   std::priority_queue<Timer> timers_;

@@ -117,6 +117,33 @@ TEST(Http1Session, PipelinedAnswersKeepTheOrderOfTheirRequests) {
   EXPECT_EQ(Count(sent, "HTTP/1.1 200"), 100u);
 }
 
+// What a handler keeps for more to come never waits for it: the loop looks once, and tells the
+// handler before it sleeps.
+TEST(EventLoop, AHandlerThatGathersIsToldBeforeTheLoopWaits) {
+  int told = 0;
+  LoopHarness harness({}, [&](FunctionHandler& handler, Loop&) {
+    handler.keeps = true;
+    handler.on_idle = [&](Loop&) { ++told; };
+  });
+  const ConnectionId id = harness.Connect();
+  EventLoop& loop = harness.loop();
+  loop.Turn();
+  told = 0;
+  harness.transport().Deliver(id, Get("/1"));
+  loop.Turn();
+  EXPECT_EQ(told, 0);
+  harness.transport().Deliver(id, Get("/2"));
+  loop.Turn();
+  EXPECT_EQ(harness.transport().last_timeout_ns(), 0);
+  EXPECT_EQ(told, 0) << "more was ready: it may go on gathering";
+  loop.Turn();
+  EXPECT_EQ(harness.transport().last_timeout_ns(), 0);
+  EXPECT_EQ(told, 1);
+  loop.Turn();
+  EXPECT_NE(harness.transport().last_timeout_ns(), 0);
+  EXPECT_EQ(told, 1);
+}
+
 TEST(Http1Session, NoMoreThanThePipelinesBoundIsTaken) {
   Keeper keeper;
   LoopHarness harness({.pipeline_max = 4}, keeper.configure);

@@ -37,6 +37,8 @@ struct FunctionHandler final : Handler {
   std::function<Decision(Loop&, const Request&)> on_headers;
   std::function<void(Loop&, const Request&)> on_request;
   std::function<void(Loop&)> on_turn_end;
+  std::function<void(Loop&)> on_idle;
+  bool keeps = false;  // what a turn gathered, until the loop is idle
 
   Decision OnHeaders(Loop& loop, const Request& request) override {
     return on_headers ? on_headers(loop, request) : Decision{};
@@ -49,8 +51,12 @@ struct FunctionHandler final : Handler {
     body.append(request.body);
     loop.Respond(request.ticket, {.content_type = "text/plain", .body = body});
   }
-  void OnTurnEnd(Loop& loop) override {
+  bool OnTurnEnd(Loop& loop) override {
     if (on_turn_end) on_turn_end(loop);
+    return keeps;
+  }
+  void OnIdle(Loop& loop) override {
+    if (on_idle) on_idle(loop);
   }
   std::string Problem(int status, std::string_view detail) override {
     return "{\"status\":" + std::to_string(status) + ",\"detail\":\"" + std::string(detail) + "\"}";

@@ -198,6 +198,7 @@ void Intake::Gather(const journal::RecordHeader& header, std::string_view head,
       spare_.pop_back();
     }
   }
+  if (gathering_->empty()) gathering_since_ns_ = loop_.now_ns();
   gathering_->Add(header, head, body, std::move(probe), name);
 }
 
@@ -224,7 +225,17 @@ void Intake::ProbeOnDisk(uint64_t name, Parked record) {
   }
 }
 
-void Intake::OnTurnEnd() {
+bool Intake::OnTurnEnd() {
+  if (!gathering_ || gathering_->empty()) return false;
+  if (gathering_->items().size() < options_.gather_records_max &&
+      loop_.now_ns() - gathering_since_ns_ < options_.gather_ns_max) {
+    return true;
+  }
+  HandOver();
+  return false;
+}
+
+void Intake::HandOver() {
   if (!gathering_ || gathering_->empty()) return;
   if (journal_.Submit(gathering_)) {
     gathering_.reset();

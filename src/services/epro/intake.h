@@ -35,6 +35,9 @@ struct IntakeOptions {
   size_t line_bytes_max = 1u << 20;
   size_t lines_waiting_max = 1024;  // of one batch, between reading and answering
   size_t batches_max = 64;          // of one loop at once
+  // A busy loop hands its reports over when it has so many, or after so long.
+  size_t gather_records_max = 256;
+  int64_t gather_ns_max = 2'000'000;
 };
 
 // By outcome, of one loop: written by its thread, read by the scrape.
@@ -64,8 +67,12 @@ class Intake final : public journal::HandoverSink {
   // POST /api/v1/reports:batch: NDJSON in pieces. The reader belongs to this object.
   net::BodyReader* BeginBatch(const security::Call& call);
 
-  // Hands over what the turn gathered.
-  void OnTurnEnd();
+  // A turn of the loop is over. While further requests are ready what was gathered may grow for a
+  // while: a sync costs the same for one report as for hundreds. True: it is kept, and HandOver()
+  // must be called before the loop waits.
+  bool OnTurnEnd();
+  // Hands over what was gathered.
+  void HandOver();
 
   void Completed(std::unique_ptr<journal::Handover> batch, bool last) noexcept override;
 
@@ -128,6 +135,7 @@ class Intake final : public journal::HandoverSink {
   uint64_t catalog_version_ = 0;
 
   std::unique_ptr<journal::Handover> gathering_;
+  int64_t gathering_since_ns_ = 0;
   std::vector<std::unique_ptr<journal::Handover>> spare_;
   std::string head_;  // scratch, keeps its capacity
   Answer stored_;     // likewise
