@@ -11,6 +11,7 @@ constexpr int64_t kStatesIntervalNs = kSecondNs / 20;
 // The constants of go-zero.
 constexpr double kFactor = 1.5;
 constexpr double kFactorMin = 1.1;
+constexpr double kFactorRange = 0.4;
 constexpr int64_t kProtection = 5;
 constexpr double kBuckets = 40;
 constexpr int64_t kForcedPassNs = kSecondNs;
@@ -37,12 +38,12 @@ Outcome ClassifyHttp(CallEnd end, int status) {
 
 double GoogleRejection(int64_t total, int64_t accepts, int64_t failing_buckets,
                        int64_t working_buckets) {
-  const double failing = static_cast<double>(failing_buckets) / kBuckets;
-  const double weight = std::max(kFactorMin, kFactor - (kFactor - kFactorMin) * failing);
+  const double weight = std::max(
+      kFactorMin, kFactor - kFactorRange * static_cast<double>(failing_buckets) / kBuckets);
   const double excess =
       static_cast<double>(total - kProtection) - weight * static_cast<double>(accepts);
   const double ratio = std::max(0.0, excess / static_cast<double>(total + 1));
-  return ratio * (kBuckets - static_cast<double>(working_buckets)) / kBuckets;
+  return ratio * ((kBuckets - static_cast<double>(working_buckets)) / kBuckets);
 }
 
 Breaker::Breaker(const BreakerOptions& options, int64_t now_ns)
