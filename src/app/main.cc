@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   AddRebuild(app, &exit_code);
   AddConfig(app, &exit_code);
   AddTokens(app, &exit_code);
+  AddGuard(app, &exit_code);
   app.add_subcommand("version", "prints the version")->callback([] {
     std::printf("weir %s%s\n", kVersion, kSanitized ? " (sanitized)" : "");
   });

@@ -29,5 +29,6 @@ void AddJournal(CLI::App& app, int* exit_code);
 void AddRebuild(CLI::App& app, int* exit_code);
 void AddConfig(CLI::App& app, int* exit_code);
 void AddTokens(CLI::App& app, int* exit_code);
+void AddGuard(CLI::App& app, int* exit_code);
 
 }  // namespace weir::app
