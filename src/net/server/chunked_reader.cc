@@ -1,56 +1,107 @@
 #include "net/server/chunked_reader.h"
 
-#include <boost/beast/http/basic_parser.hpp>
-
-#include "base/check.h"
+#include <algorithm>
 
 namespace weir::net {
+namespace {
 
-class ChunkedReader::Parser final : public boost::beast::http::basic_parser<true> {
- public:
-  Parser() {
-    this->body_limit(boost::none);
-    this->header_limit(UINT32_MAX);
-    // The parser wants a header first; ours was read before.
-    static constexpr std::string_view kHead =
-        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-    error_code error;
-    const size_t consumed = this->put({kHead.data(), kHead.size()}, error);
-    WEIR_CHECK(!error && consumed == kHead.size());
-  }
+// No chunk is larger than 2^60 bytes.
+constexpr unsigned kSizeDigitsMax = 15;
 
-  std::string_view data;
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
 
- private:
-  using error_code = boost::beast::error_code;
-  using string_view = boost::beast::string_view;
+// RFC 9110, section 5.6.2.
+bool IsTokenChar(char c) {
+  if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')) return true;
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  return kOthers.find(c) != std::string_view::npos;
+}
 
-  void on_request_impl(boost::beast::http::verb, string_view, string_view, int,
-                       error_code&) override {}
-  void on_response_impl(int, string_view, int, error_code&) override {}
-  void on_field_impl(boost::beast::http::field, string_view, string_view, error_code&) override {}
-  void on_header_impl(error_code&) override {}
-  void on_body_init_impl(const boost::optional<uint64_t>&, error_code&) override {}
-  size_t on_body_impl(string_view body, error_code&) override { return body.size(); }
-  void on_chunk_header_impl(uint64_t, string_view, error_code&) override {}
-  size_t on_chunk_body_impl(uint64_t, string_view body, error_code&) override {
-    data = {body.data(), body.size()};
-    return body.size();
-  }
-  void on_finish_impl(error_code&) override {}
-};
+// RFC 9110, section 5.5: visible, white space, or of no known charset.
+bool IsFieldChar(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+}
 
-ChunkedReader::ChunkedReader() : parser_(std::make_unique<Parser>()) {}
-ChunkedReader::~ChunkedReader() = default;
+}  // namespace
 
 ChunkedReader::Step ChunkedReader::Read(std::string_view input) {
-  if (input.empty()) return {State::kNeedMore};
-  parser_->data = {};
-  boost::beast::error_code error;
-  const size_t consumed = parser_->put({input.data(), input.size()}, error);
-  if (error == boost::beast::http::error::need_more) return {State::kNeedMore, consumed};
-  if (error) return {State::kMalformed};
-  return {parser_->is_done() ? State::kDone : State::kData, consumed, parser_->data};
+  size_t used = 0;
+  while (used < input.size() && at_ != At::kDone) {
+    if (at_ == At::kData) {
+      const size_t size = std::min<uint64_t>(remaining_, input.size() - used);
+      remaining_ -= size;
+      if (remaining_ == 0) at_ = At::kDataCr;
+      framing_bytes_ = 0;
+      return {State::kData, used + size, input.substr(used, size)};
+    }
+    if (++framing_bytes_ > framing_bytes_max_ || !Take(input[used])) {
+      return {State::kMalformed, used, {}};
+    }
+    ++used;
+  }
+  return {at_ == At::kDone ? State::kDone : State::kNeedMore, used, {}};
+}
+
+bool ChunkedReader::Take(char c) {
+  switch (at_) {
+    case At::kSize:
+    case At::kSizeMore:
+      return TakeSize(c);
+    case At::kExtension:
+      if (c == '\r') at_ = At::kSizeEnd;
+      return c == '\r' || IsFieldChar(c);
+    case At::kSizeEnd:
+      at_ = remaining_ == 0 ? At::kTrailer : At::kData;
+      return c == '\n';
+    case At::kDataCr:
+      at_ = At::kDataLf;
+      return c == '\r';
+    case At::kDataLf:
+      at_ = At::kSize;
+      digits_ = 0;
+      return c == '\n';
+    default:
+      return TakeTrailer(c);
+  }
+}
+
+bool ChunkedReader::TakeSize(char c) {
+  const int digit = HexDigit(c);
+  if (digit >= 0) {
+    remaining_ = remaining_ << 4 | static_cast<unsigned>(digit);
+    at_ = At::kSizeMore;
+    return ++digits_ <= kSizeDigitsMax;
+  }
+  if (at_ == At::kSize) return false;
+  at_ = c == '\r' ? At::kSizeEnd : At::kExtension;
+  return c == '\r' || c == ';' || c == ' ' || c == '\t';
+}
+
+bool ChunkedReader::TakeTrailer(char c) {
+  switch (at_) {
+    case At::kTrailer:
+      at_ = c == '\r' ? At::kEnd : At::kTrailerName;
+      return c == '\r' || IsTokenChar(c);
+    case At::kTrailerName:
+      if (c == ':') at_ = At::kTrailerValue;
+      return c == ':' || IsTokenChar(c);
+    case At::kTrailerValue:
+      if (c == '\r') at_ = At::kTrailerEnd;
+      return c == '\r' || IsFieldChar(c);
+    case At::kTrailerEnd:
+      at_ = At::kTrailer;
+      return c == '\n';
+    case At::kEnd:
+      at_ = At::kDone;
+      return c == '\n';
+    default:
+      return false;
+  }
 }
 
 }  // namespace weir::net

@@ -140,7 +140,7 @@ size_t Http1Session::BeginBody(std::string_view input, size_t head_size, uint64_
                         .chunked = head.chunked,
                         .content_length = length,
                         .bytes_max = bytes_max,
-                        .chunk_header_bytes_max = limits.header_bytes_max,
+                        .chunk_framing_bytes_max = limits.header_bytes_max,
                         .started_ns = head.request.received_ns},
       input.substr(0, head_size));
   body_since_ns_ = host_.now_ns;

@@ -12,7 +12,7 @@ constexpr Refusal kChunksMalformed{400, "the body's chunks are malformed"};
 
 RequestBody::RequestBody(const Plan& plan, std::string_view head)
     : plan_(plan), remaining_(plan.chunked ? 0 : plan.content_length) {
-  if (plan.chunked) chunks_.emplace();
+  if (plan.chunked) chunks_.emplace(plan.chunk_framing_bytes_max);
   if (plan.use == Use::kWhole) head_ = head;
   if (plan.use == Use::kInPieces && plan.coding != Coding::kIdentity) {
     decoder_ = std::make_unique<BodyDecoder>();
@@ -28,10 +28,7 @@ RequestBody::Progress RequestBody::Read(std::string_view input) {
       const ChunkedReader::Step step = chunks_->Read(input.substr(at));
       at += step.consumed;
       if (step.state == ChunkedReader::State::kMalformed) return {at, kChunksMalformed};
-      if (step.state == ChunkedReader::State::kNeedMore) {
-        if (input.size() - at > plan_.chunk_header_bytes_max) return {at, kChunksMalformed};
-        return {at, {}};
-      }
+      if (step.state == ChunkedReader::State::kNeedMore) return {at, {}};
       framing_done_ = step.state == ChunkedReader::State::kDone;
       data = step.data;
     } else {

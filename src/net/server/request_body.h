@@ -26,7 +26,7 @@ class RequestBody {
     bool chunked = false;
     uint64_t content_length = 0;  // unless chunked
     uint64_t bytes_max = 0;       // after decoding
-    size_t chunk_header_bytes_max = 0;
+    size_t chunk_framing_bytes_max = 0;
     int64_t started_ns = 0;  // when the request's first byte came
   };
   // `head` is the request's header, kept for kWhole to be parsed again at the body's end.
