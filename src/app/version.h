@@ -8,4 +8,4 @@ inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;
 #endif
-}
+}  // namespace weir::app
