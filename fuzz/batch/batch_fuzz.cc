@@ -51,6 +51,7 @@ class OneAnswerLoop final : public weir::net::Loop {
   }
   void ResumeBody(weir::net::Ticket) override { resumed = true; }
   bool alive(weir::net::Ticket) const override { return true; }
+  void SetMark(weir::net::Ticket, weir::net::Mark) override {}
   void After(int, std::function<void()>) override {}
   int64_t now_ns() const override { return 0; }
   bool Post(std::function<void()>) override { return false; }

@@ -82,6 +82,12 @@ class BodyReader {
   virtual void OnAbort() = 0;
 };
 
+// What a handler wants to know again when a request has been answered.
+struct Mark {
+  uint32_t value = 0;  // the handler's own; 0: no mark
+  int64_t since_ns = 0;
+};
+
 class Loop {
  public:
   virtual ~Loop() = default;
@@ -94,6 +100,8 @@ class Loop {
   virtual BodyWriter* RespondStreaming(Ticket ticket, const Response& head) = 0;
   virtual void ResumeBody(Ticket ticket) = 0;
   virtual bool alive(Ticket ticket) const = 0;
+  // Handler::OnAnswered() follows once, unless the ticket was answered already.
+  virtual void SetMark(Ticket ticket, Mark mark) = 0;
   // Runs once, `delay_ms` from now, on this loop.
   virtual void After(int delay_ms, std::function<void()> task) = 0;
   virtual int64_t now_ns() const = 0;  // steady, read once per turn
@@ -120,6 +128,13 @@ class Handler {
 
   // A whole request. Answered in this call or later.
   virtual void OnRequest(Loop& loop, const Request& request) = 0;
+
+  // A request that was marked is answered (an answer in pieces has begun), or its client has left:
+  // status 0. Called from within Respond() and the like: it must not answer anything itself.
+  virtual void OnAnswered(Loop&, Mark, int /*status*/) {}
+
+  // How long what had become ready waited for its turn: measured each 10 ms while there is work.
+  virtual void OnLag(Loop&, int64_t /*lag_ns*/) {}
 
   // All events of this turn of the loop are handled. True: something was gathered and is kept, for
   // more to be handed over with it; then further turns follow at once, or OnIdle().

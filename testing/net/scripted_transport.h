@@ -47,7 +47,8 @@ class ScriptedTransport final : public net::Transport {
   }
   // Bytes that Wait() could hand over now.
   bool idle() const {
-    return connecting_ == 0 && std::ranges::all_of(connections_, [](const Connection& c) {
+    return connecting_ == 0 && !woken_ &&
+           std::ranges::all_of(connections_, [](const Connection& c) {
              return c.closed || c.paused ||
                     (c.arriving.empty() && !c.broken && c.peer_finished == c.peer_finish_told);
            });
@@ -65,10 +66,15 @@ class ScriptedTransport final : public net::Transport {
   void Wait(int64_t timeout_ns, net::TransportEvents& events) override {
     last_timeout_ns_ = timeout_ns;
     events.OnAwake();
+    const bool woken = std::exchange(woken_, false);
     for (; connecting_ > 0; --connecting_) events.OnAccepted(-1, "192.0.2.1");
     for (net::ConnectionId id = 0; id < connections_.size(); ++id) Serve(id, events);
+    if (woken) events.OnWoken();
   }
-  void Wake() override { ++wakes_; }
+  void Wake() override {
+    ++wakes_;
+    woken_ = true;
+  }
   size_t Send(net::ConnectionId id, std::string_view bytes) override {
     Connection& connection = at(id);
     const size_t taken = std::min(bytes.size(), connection.room);
@@ -107,6 +113,7 @@ class ScriptedTransport final : public net::Transport {
   std::vector<Connection> connections_;
   unsigned connecting_ = 0;
   bool accepting_ = false;
+  bool woken_ = false;
   int64_t last_timeout_ns_ = 0;
   uint64_t wakes_ = 0;
 };

@@ -58,6 +58,7 @@ void AnswerQueue::AppendHead(std::string& out, Slot& slot, const Response& respo
   AppendResponseHead(out, head, host_.common_headers());
   const auto status_class = static_cast<size_t>(response.status / 100);
   host_.counters.responses_by_class[std::min<size_t>(status_class, 5)].Add(1);
+  TellAnswered(slot, response.status);
 }
 
 void AnswerQueue::Respond(uint64_t sequence, const Response& response) {
@@ -99,6 +100,15 @@ void AnswerQueue::CancelContinue(uint64_t sequence) {
   if (Has(sequence)) At(sequence).wants_continue = false;
 }
 
+void AnswerQueue::SetMark(uint64_t sequence, Mark mark) {
+  if (IsOpen(sequence)) At(sequence).mark = mark;
+}
+
+void AnswerQueue::TellAnswered(Slot& slot, int status) {
+  if (slot.mark.value == 0) return;
+  host_.handler.OnAnswered(host_.loop, std::exchange(slot.mark, {}), status);
+}
+
 void AnswerQueue::SetClose(uint64_t sequence, bool close) {
   if (IsOpen(sequence)) At(sequence).close = close;
 }
@@ -132,6 +142,7 @@ void AnswerQueue::Pop() {
 }
 
 void AnswerQueue::Drop(Slot& slot) {
+  TellAnswered(slot, 0);
   if (slot.stream) {
     slot.stream->Detach();
     host_.NotifyClosed(std::move(slot.stream), false);

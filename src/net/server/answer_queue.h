@@ -35,6 +35,8 @@ class AnswerQueue {
   size_t open() const { return next_ - first_; }
   uint64_t next_sequence() const { return next_; }
 
+  // The handler is told when it is answered; nothing happens if it already is.
+  void SetMark(uint64_t sequence, Mark mark);
   // Nothing happens if `sequence` is not open.
   void Respond(uint64_t sequence, const Response& response);
   StreamedAnswer* Stream(uint64_t sequence, const Response& head);
@@ -78,6 +80,7 @@ class AnswerQueue {
     Traits traits;
     bool close = false;
     bool wants_continue = false;
+    Mark mark;
     std::unique_ptr<std::string> held;
     std::unique_ptr<StreamedAnswer> stream;
   };
@@ -95,6 +98,7 @@ class AnswerQueue {
   void Pop();
   void AdvanceFront();
   void Drop(Slot& slot);
+  void TellAnswered(Slot& slot, int status);
 
   SessionHost& host_;
   Session& session_;

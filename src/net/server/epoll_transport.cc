@@ -110,7 +110,10 @@ void EpollTransport::Wait(int64_t timeout_ns, TransportEvents& events) {
   bool acceptable = std::exchange(accept_again_, false);
   for (int i = 0; i < count; ++i) {
     const uint64_t tag = ready[i].data.u64;
-    if (tag == kWakeTag) continue;
+    if (tag == kWakeTag) {
+      events.OnWoken();
+      continue;
+    }
     if (tag == kListenerTag) {
       acceptable = true;
       continue;

@@ -10,6 +10,11 @@
 #include "net/server/streamed_answer.h"
 
 namespace weir::net {
+namespace {
+
+constexpr int64_t kLagProbeNs = 10'000'000;
+
+}  // namespace
 
 EventLoop::EventLoop(Options options, std::unique_ptr<Transport> transport,
                      const base::Clock& clock)
@@ -52,6 +57,10 @@ bool EventLoop::alive(Ticket ticket) const {
   return session && !session->closing() && session->alive(SessionHost::SequenceOf(ticket));
 }
 
+void EventLoop::SetMark(Ticket ticket, Mark mark) {
+  if (Session* session = Find(ticket)) session->SetMark(SessionHost::SequenceOf(ticket), mark);
+}
+
 void EventLoop::After(int delay_ms, std::function<void()> task) {
   timers_.push({now_ns_ + int64_t{delay_ms} * 1'000'000, timer_order_++, std::move(task)});
 }
@@ -90,6 +99,19 @@ void EventLoop::OnAwake() {
   host_->wall_ms = clock_.WallMs();
 }
 
+// Sent only while there is work, so that an idle loop sleeps.
+void EventLoop::ProbeLag() {
+  if (!any_ran_ || probing_ || now_ns_ - probed_ns_ < kLagProbeNs) return;
+  probing_ = true;
+  probed_ns_ = clock_.SteadyNs();
+  transport_->Wake();
+}
+
+void EventLoop::OnWoken() {
+  if (!std::exchange(probing_, false)) return;
+  handler_->OnLag(*this, clock_.SteadyNs() - probed_ns_);
+}
+
 void EventLoop::OnAccepted(int descriptor, std::string peer) {
   acceptor_(*this, descriptor, std::move(peer));
 }
@@ -114,6 +136,7 @@ int64_t EventLoop::NextTimeout(int64_t timeout_ns_max) const {
 }
 
 void EventLoop::Turn(int64_t timeout_ns_max) {
+  ProbeLag();
   int64_t timeout_ns = NextTimeout(timeout_ns_max);
   const bool look_only = kept_ && timeout_ns != 0;
   any_ran_ = false;

@@ -46,6 +46,7 @@ class EventLoop final : public Loop, private TransportEvents {
   BodyWriter* RespondStreaming(Ticket ticket, const Response& head) override;
   void ResumeBody(Ticket ticket) override;
   bool alive(Ticket ticket) const override;
+  void SetMark(Ticket ticket, Mark mark) override;
   void After(int delay_ms, std::function<void()> task) override;
   int64_t now_ns() const override { return now_ns_; }
   bool Post(std::function<void()> task) override;
@@ -90,6 +91,7 @@ class EventLoop final : public Loop, private TransportEvents {
   };
 
   void OnAwake() override;
+  void OnWoken() override;
   void OnAccepted(int descriptor, std::string peer) override;
   void OnReceived(ConnectionId id, std::string_view bytes) override;
   void OnPeerFinished(ConnectionId id) override;
@@ -97,6 +99,7 @@ class EventLoop final : public Loop, private TransportEvents {
   void OnBroken(ConnectionId id) override;
 
   Session* Find(Ticket ticket) const;
+  void ProbeLag();
   void RunPosted();
   void RunTimers();
   void RunDeferred();
@@ -116,6 +119,8 @@ class EventLoop final : public Loop, private TransportEvents {
   int64_t now_ns_;
   bool kept_ = false;     // the handler gathers: look whether more is ready before waiting
   bool any_ran_ = false;  // in this turn
+  int64_t probed_ns_ = 0;
+  bool probing_ = false;  // the wake of a probe is under way
   bool draining_ = false;
   bool finishing_ = false;
   std::priority_queue<Timer> timers_;

@@ -29,6 +29,7 @@ class Http1Session final : public Session {
   BodyWriter* RespondStreaming(uint64_t sequence, const Response& head) override;
   void ResumeBody(uint64_t sequence) override;
   bool alive(uint64_t sequence) const override { return answers_.IsUnfinished(sequence); }
+  void SetMark(uint64_t sequence, Mark mark) override { answers_.SetMark(sequence, mark); }
   void Advance() override;
   void OnDeadline() override;
   void Drain() override;

@@ -13,8 +13,10 @@
 namespace weir::net {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 using ::testing::StartsWith;
 
 size_t Count(std::string_view text, std::string_view what) {
@@ -208,6 +210,46 @@ TEST(Http1Session, ATicketIsNeverAnsweredTwiceNorAfterItsConnection) {
   harness.loop().ResumeBody(second);
   harness.Turn();
   EXPECT_EQ(Count(harness.Sent(id), "HTTP/1.1"), 1u);
+}
+
+TEST(Http1Session, TheEndOfAMarkedRequestIsToldOnce) {
+  std::vector<std::pair<uint32_t, int>> told;
+  Keeper keeper;
+  LoopHarness harness({}, [&](FunctionHandler& handler, Loop& loop) {
+    keeper.configure(handler, loop);
+    handler.on_answered = [&](Mark mark, int status) { told.emplace_back(mark.value, status); };
+  });
+  const ConnectionId id = harness.Connect();
+  harness.Receive(id, Get("/") + Get("/") + Get("/") + Get("/"));
+  for (uint32_t i = 0; i < 3; ++i) harness.loop().SetMark(keeper.tickets[i], {.value = i + 1});
+  harness.loop().Respond(keeper.tickets[1], {.status = 503});  // out of turn
+  EXPECT_THAT(told, ElementsAre(Pair(2, 503)));
+  harness.loop().Respond(keeper.tickets[1], {.status = 200});
+  ASSERT_NE(harness.loop().RespondStreaming(keeper.tickets[0], {}), nullptr);
+  harness.loop().Respond(keeper.tickets[3], {});  // not marked
+  EXPECT_THAT(told, ElementsAre(Pair(2, 503), Pair(1, 200)));
+  harness.loop().SetMark(keeper.tickets[3], {.value = 9});  // too late
+  harness.transport().at(id).broken = true;
+  harness.Turn();
+  EXPECT_THAT(told, ElementsAre(Pair(2, 503), Pair(1, 200), Pair(3, 0)));
+}
+
+TEST(EventLoop, TellsHowLongWhatIsReadyWaits) {
+  std::vector<int64_t> lags;
+  LoopHarness harness;
+  const ConnectionId id = harness.Connect();
+  harness.handler().on_lag = [&](int64_t lag_ns) { lags.push_back(lag_ns); };
+  harness.clock().AdvanceMs(20);
+  harness.handler().on_request = [&](Loop& loop, const Request& request) {
+    harness.clock().AdvanceMs(7);  // what the turn took
+    loop.Respond(request.ticket, {});
+  };
+  harness.Receive(id, Get("/"));
+  harness.Receive(id, Get("/"));  // its turn begins with a probe, behind it
+  EXPECT_THAT(lags, ElementsAre(7'000'000));
+  harness.PassMs(1000);
+  harness.PassMs(1000);  // nothing to do: no probe
+  EXPECT_EQ(lags.size(), 1u);
 }
 
 TEST(Http1Session, AnAnswerThatClosesIsTheLast) {

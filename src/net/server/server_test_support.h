@@ -38,6 +38,8 @@ struct FunctionHandler final : Handler {
   std::function<void(Loop&, const Request&)> on_request;
   std::function<void(Loop&)> on_turn_end;
   std::function<void(Loop&)> on_idle;
+  std::function<void(Mark, int)> on_answered;
+  std::function<void(int64_t)> on_lag;
   bool keeps = false;  // what a turn gathered, until the loop is idle
 
   Decision OnHeaders(Loop& loop, const Request& request) override {
@@ -57,6 +59,12 @@ struct FunctionHandler final : Handler {
   }
   void OnIdle(Loop& loop) override {
     if (on_idle) on_idle(loop);
+  }
+  void OnAnswered(Loop&, Mark mark, int status) override {
+    if (on_answered) on_answered(mark, status);
+  }
+  void OnLag(Loop&, int64_t lag_ns) override {
+    if (on_lag) on_lag(lag_ns);
   }
   std::string Problem(int status, std::string_view detail) override {
     return "{\"status\":" + std::to_string(status) + ",\"detail\":\"" + std::string(detail) + "\"}";

@@ -45,6 +45,7 @@ class Session : public DeadlineWheel::Entry {
   virtual BodyWriter* RespondStreaming(uint64_t sequence, const Response& head) = 0;
   virtual void ResumeBody(uint64_t sequence) = 0;
   virtual bool alive(uint64_t sequence) const = 0;
+  virtual void SetMark(uint64_t sequence, Mark mark) = 0;  // see Loop::SetMark
 
   // From the loop: what was deferred, a deadline, the server's stop.
   virtual void Advance() = 0;

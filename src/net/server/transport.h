@@ -20,6 +20,9 @@ class TransportEvents {
   virtual ~TransportEvents() = default;
   // The wait is over; the events of this turn follow.
   virtual void OnAwake() = 0;
+  // Wake() was called. It comes in its turn: after what was ready before the call, so the time
+  // between the two is how long a request waits to be received.
+  virtual void OnWoken() = 0;
   // A connection was accepted. The descriptor is the callee's: it goes to some loop's Adopt(), or
   // is closed. `peer` is the address without its port.
   virtual void OnAccepted(int descriptor, std::string peer) = 0;

@@ -89,6 +89,7 @@ class Bench final : public TransportEvents {
 
   std::vector<Told> told;
   size_t adopted = 0;
+  size_t woken = 0;
   ConnectionId newest = 0;
   std::string peer;
   bool echo = false;
@@ -97,6 +98,7 @@ class Bench final : public TransportEvents {
 
  private:
   void OnAwake() override {}
+  void OnWoken() override { ++woken; }
   void OnAccepted(int descriptor, std::string peer_address) override {
     peer = std::move(peer_address);
     ++adopted;
@@ -169,7 +171,7 @@ TEST_P(EveryTransportTest, BringsWhatIsSentAndTakesTheAnswer) {
 TEST_P(EveryTransportTest, IsWokenByAnyThreadWhileItWaitsOrBefore) {
   Bench bench(GetParam());
   bench->Wake();
-  bench->Wait(Transport::kForever, bench);
+  ASSERT_TRUE(bench.Until([&] { return bench.woken == 1; }));
   for (int i = 0; i < 200; ++i) {
     std::thread other([&] { bench->Wake(); });
     bench->Wait(Transport::kForever, bench);

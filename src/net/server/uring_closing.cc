@@ -18,6 +18,7 @@ constexpr size_t kLingeringMax = 1024;
 class NoEvents final : public TransportEvents {
  public:
   void OnAwake() override {}
+  void OnWoken() override {}
   void OnAccepted(int descriptor, std::string) override { close(descriptor); }
   void OnReceived(ConnectionId, std::string_view) override {}
   void OnPeerFinished(ConnectionId) override {}

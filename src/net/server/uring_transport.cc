@@ -156,6 +156,7 @@ void UringTransport::Handle(const io_uring_cqe& completion, TransportEvents& eve
   switch (OperationOf(completion)) {
     case UringOperation::kWake:
       if (IsLast(completion)) ArmWake();
+      events.OnWoken();
       break;
     case UringOperation::kAccept:
     case UringOperation::kAcceptable:
