@@ -30,6 +30,7 @@ class GoZeroShedder {
   void Failed();
 
   double MaxFlight(int64_t now_ns) const;
+  int64_t cpu_threshold() const { return cpu_threshold_; }
   int64_t in_flight() const { return in_flight_; }
 
  private:
