@@ -176,19 +176,27 @@ void HandleStream(const ApiParts& parts, const Call& call) {
 
 std::vector<security::Route> ApiRoutes(const ApiParts& parts) {
   using security::Scope;
+  constexpr auto kUrgent = guard::Criticality::kUrgent;
   const auto bind = [parts](void (*handle)(const ApiParts&, const Call&)) {
     return [parts, handle](const Call& call) { handle(parts, call); };
   };
   return {
-      {net::Method::kGet, "/api/v1/alerts", Scope::kAlerts, -1, bind(HandleList), {}},
-      {net::Method::kGet, "/api/v1/alerts/stream", Scope::kAlerts, -1, bind(HandleStream), {}},
-      {net::Method::kGet, "/api/v1/alerts/{id}", Scope::kAlerts, -1, bind(HandleGet), {}},
+      {net::Method::kGet, "/api/v1/alerts", Scope::kAlerts, -1, bind(HandleList), {}, kUrgent},
+      {net::Method::kGet,
+       "/api/v1/alerts/stream",
+       Scope::kAlerts,
+       -1,
+       bind(HandleStream),
+       {},
+       kUrgent},
+      {net::Method::kGet, "/api/v1/alerts/{id}", Scope::kAlerts, -1, bind(HandleGet), {}, kUrgent},
       {net::Method::kPost,
        "/api/v1/alerts/{id}/acknowledge",
        Scope::kAlerts,
        -1,
        bind(HandleAcknowledge),
-       {}},
+       {},
+       kUrgent},
   };
 }
 

@@ -1,12 +1,14 @@
 #include "app/http_handler.h"
 
 #include "net/problem.h"
+#include "security/limits.h"
 
 namespace weir::app {
 namespace {
 
 // A body of more than this is not read before its sender is known.
 constexpr uint64_t kUnknownSenderBodyMax = 16u << 10;
+constexpr int kRetryShedSeconds = 1;
 
 const security::Identity kNobody{.name = "anonymous", .scopes = {}, .studies = {}};
 
@@ -71,7 +73,55 @@ void HttpHandler::Refuse(net::Loop& loop, const net::Request& request, int statu
                                 .body = body});
 }
 
-HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& request) {
+bool HttpHandler::WithinLimit(net::Loop& loop, const net::Request& request, guard::LimitKind kind,
+                              std::string_view key) {
+  if (!parts_.limits->Limits(kind)) return true;
+  const auto decision = parts_.limits->Take(kind, key, loop.now_ns());
+  if (decision.allowed) return true;
+  Refuse(loop, request, 429, "rate-limited", security::RateLimitDetail(kind, decision),
+         security::RateLimitHeaders(kind, decision, parts_.gate->Random()));
+  return false;
+}
+
+bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request,
+                        const security::Route& route) {
+  if (parts_.limits->Limits(guard::LimitKind::kAddress)) {
+    const auto trusted = parts_.trusted_proxies();
+    const std::string_view client =
+        net::ClientAddress(request.peer, request.Find("X-Forwarded-For"), *trusted);
+    if (!WithinLimit(loop, request, guard::LimitKind::kAddress, client)) return false;
+  }
+  if (route.criticality == guard::Criticality::kReport) return true;  // its service asks
+  const guard::Gate::Entry entry = parts_.gate->Enter(route.criticality, loop.now_ns());
+  if (entry.admitted) {
+    loop.SetMark(request.ticket, {.value = entry.token, .since_ns = loop.now_ns()});
+    return true;
+  }
+  Refuse(loop, request, 503, "overloaded",
+         "more comes in than this server can take now; send it again",
+         net::RetryAfter(kRetryShedSeconds, parts_.gate->Random()));
+  return false;
+}
+
+bool HttpHandler::WithinLimits(net::Loop& loop, const net::Request& request,
+                               const security::Route& route, const security::Identity& identity,
+                               std::string_view study) {
+  using guard::LimitKind;
+  return WithinLimit(loop, request, LimitKind::kToken, identity.name) &&
+         WithinLimit(loop, request, LimitKind::kRoute, route.path) &&
+         (study.empty() || WithinLimit(loop, request, LimitKind::kStudy, study));
+}
+
+void HttpHandler::OnAnswered(net::Loop& loop, net::Mark mark, int status) {
+  parts_.gate->Left(mark.value, mark.since_ns, status == 503, loop.now_ns());
+}
+
+void HttpHandler::OnLag(net::Loop& loop, int64_t lag_ns) {
+  parts_.gate->Lag(lag_ns, loop.now_ns());
+}
+
+HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& request,
+                                          Stage stage) {
   if (request.method == net::Method::kOptions && request.path == "*") {
     loop.Respond(request.ticket, {.status = 204, .headers = "Allow: GET, HEAD, POST, OPTIONS\r\n"});
     return {};
@@ -92,6 +142,8 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
     return {};
   }
   const security::Route& route = parts_.routes[*match.id];
+  const bool enters = stage == Stage::kEnter;
+  if (enters && !LetIn(loop, request, route)) return {};
   if (*match.id >= open_from_) return {&route, &kNobody, std::move(match.params)};
   const auto outcome = authenticator_.Check(request.authorization, clock_.WallMs());
   std::string_view study;
@@ -100,7 +152,10 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
   if (outcome) {
     const bool allowed = study.empty() ? outcome.identity->Allows(route.scope)
                                        : outcome.identity->Allows(route.scope, study);
-    if (allowed) return {&route, outcome.identity, std::move(match.params)};
+    if (allowed) {
+      if (enters && !WithinLimits(loop, request, route, *outcome.identity, study)) return {};
+      return {&route, outcome.identity, std::move(match.params)};
+    }
     refusal = security::Refusal::kForbidden;
   }
   const int status = security::HttpStatus(refusal);
@@ -128,7 +183,7 @@ net::Handler::Decision HttpHandler::OnHeaders(net::Loop& loop, const net::Reques
   const auto match = router_.Find(request.method, request.path);
   const bool in_pieces = match.id && parts_.routes[*match.id].begin;
   if (!large && !in_pieces) return {};
-  const Admission admission = Admit(loop, request);
+  const Admission admission = Admit(loop, request, in_pieces ? Stage::kEnter : Stage::kLook);
   if (!admission.route) return {Take::kRefused};
   if (!in_pieces) return {};
   net::BodyReader* reader = admission.route->begin(MakeCall(loop, request, admission));
@@ -136,7 +191,7 @@ net::Handler::Decision HttpHandler::OnHeaders(net::Loop& loop, const net::Reques
 }
 
 void HttpHandler::OnRequest(net::Loop& loop, const net::Request& request) {
-  const Admission admission = Admit(loop, request);
+  const Admission admission = Admit(loop, request, Stage::kEnter);
   if (!admission.route) return;
   if (!admission.route->handle) {
     return Refuse(loop, request, 400, "malformed", "this path takes a body of lines");

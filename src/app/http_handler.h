@@ -1,7 +1,8 @@
-// From a request to the service that answers it: route, token, scope, then the route's own code.
+// From a request to the service that answers it: route, gate, token, scope, rate limits, then the
+// route's own code.
 //
-// One per loop. The order of refusals is 404, 405, 401, 403: what exists is no secret, it is in
-// docs/openapi.yaml; whose it is, is.
+// One per loop. The order of refusals is 404, 405, 429 (of the address), 503, 401, 403, 429: what
+// exists is no secret, it is in docs/openapi.yaml; whose it is, is.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "guard/gate.h"
+#include "guard/rate_limits.h"
 #include "net/http.h"
+#include "net/networks.h"
 #include "net/router.h"
 #include "observe/trace.h"
 #include "security/authenticator.h"
@@ -29,12 +33,19 @@ class HttpHandler final : public net::Handler {
     std::function<bool()> turn_end;  // see net::Handler::OnTurnEnd
     std::function<void()> idle;
     bool continue_traces = true;  // those that callers send; else every request begins its own
+    // Of this loop, and of all; they outlive the handler.
+    guard::Gate* gate = nullptr;
+    guard::RateLimits* limits = nullptr;
+    // The proxies whose X-Forwarded-For is believed.
+    std::function<std::shared_ptr<const net::Networks>()> trusted_proxies;
   };
 
   HttpHandler(const security::TokenStore& tokens, const base::Clock& clock, Parts parts);
 
   Decision OnHeaders(net::Loop& loop, const net::Request& request) override;
   void OnRequest(net::Loop& loop, const net::Request& request) override;
+  void OnAnswered(net::Loop& loop, net::Mark mark, int status) override;
+  void OnLag(net::Loop& loop, int64_t lag_ns) override;
   bool OnTurnEnd(net::Loop& loop) override;
   void OnIdle(net::Loop& loop) override;
   std::string Problem(int status, std::string_view detail) override;
@@ -45,8 +56,16 @@ class HttpHandler final : public net::Handler {
     const security::Identity* identity = nullptr;
     std::vector<std::string> params;
   };
-  // Answers the request, unless it may go on.
-  Admission Admit(net::Loop& loop, const net::Request& request);
+  // Answers the request, unless it may go on. kLook is for a request whose body is still to come:
+  // the gate and the limits are asked once, when it is whole or its body is taken in pieces.
+  enum class Stage { kLook, kEnter };
+  Admission Admit(net::Loop& loop, const net::Request& request, Stage stage);
+  // The parts of it that follow once the route, and then the token, are known. False: answered.
+  bool LetIn(net::Loop& loop, const net::Request& request, const security::Route& route);
+  bool WithinLimits(net::Loop& loop, const net::Request& request, const security::Route& route,
+                    const security::Identity& identity, std::string_view study);
+  bool WithinLimit(net::Loop& loop, const net::Request& request, guard::LimitKind kind,
+                   std::string_view key);
   void Refuse(net::Loop& loop, const net::Request& request, int status, std::string_view type,
               std::string_view detail, std::string_view headers = {});
   security::Call MakeCall(net::Loop& loop, const net::Request& request, const Admission& admission);

@@ -17,12 +17,14 @@
 #include "app/collectors.h"
 #include "app/commands/load_config.h"
 #include "app/config/load.h"
+#include "app/governance.h"
 #include "app/http_handler.h"
 #include "app/pages.h"
 #include "app/readiness.h"
 #include "app/signals.h"
 #include "app/version.h"
 #include "app/wiring.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "clinical/definition.h"
 #include "exec/worker_pool.h"
@@ -200,6 +202,7 @@ class Program {
   }
 
   base::Status StartServer() {
+    WEIR_ASSIGN_OR_RETURN(governance_, Governance::Make(config_, clock_));
     helpers_ = std::make_unique<exec::WorkerPool>(
         exec::WorkerPool::Options{.name = "weir-help", .threads = config_.tasks.max_workers});
     audit_ = std::make_unique<security::AuditTrail>(*journal_, clock_);
@@ -219,8 +222,10 @@ class Program {
   }
 
   std::unique_ptr<net::Handler> MakeHandler(net::Loop& loop) {
-    auto intake = std::make_unique<epro::Intake>(loop, *journal_, definitions_, *helpers_, clock_,
-                                                 IntakeOptions(config_));
+    guard::Gate& gate = governance_->GateOf(loop);
+    auto intake =
+        std::make_unique<epro::Intake>(loop, *journal_, definitions_, *helpers_, clock_, gate,
+                                       governance_->limits(), IntakeOptions(config_));
     epro::Intake& of_loop = *intake;
     HttpHandler::Parts parts;
     parts.routes = epro::IntakeRoutes(of_loop);
@@ -235,6 +240,9 @@ class Program {
     add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_}));
     parts.open_routes = PageRoutes();
     parts.continue_traces = config_.middlewares.trace;
+    parts.gate = &gate;
+    parts.limits = &governance_->limits();
+    parts.trusted_proxies = [this] { return governance_->trusted_proxies(); };
     parts.turn_end = [&of_loop] { return of_loop.OnTurnEnd(); };
     parts.idle = [&of_loop] { of_loop.HandOver(); };
     const std::lock_guard lock(intakes_mutex_);
@@ -251,6 +259,7 @@ class Program {
     std::vector<const epro::IntakeStats*> intakes;
     for (const auto& intake : intakes_) intakes.push_back(&intake->stats());
     CollectIntake(intakes, sample);
+    governance_->Collect(sample);
     CollectLog(log_->stats(), sample);
   }
 
@@ -317,6 +326,8 @@ class Program {
     }
     config_ = config::Reloaded(config_, *fresh);
     if (const auto level = observe::ParseLevel(config_.log.level)) log_->SetLevel(*level);
+    // It was checked with the whole configuration.
+    WEIR_CHECK(governance_->Reload(config_, *server_).has_value());
     auto catalog = clinical::Catalog::Load(InstrumentsDirectory(config_));
     base::Status installed;
     if (catalog) {
@@ -398,6 +409,7 @@ class Program {
   std::unique_ptr<security::AuditTrail> audit_;
   std::mutex intakes_mutex_;
   std::vector<std::unique_ptr<epro::Intake>> intakes_;  // guarded by intakes_mutex_
+  std::unique_ptr<Governance> governance_;
   net::TransportKind transport_ = net::TransportKind::kEpoll;
   std::unique_ptr<net::Server> server_;
 };

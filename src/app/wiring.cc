@@ -1,10 +1,11 @@
 #include "app/wiring.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <thread>
 
 #include "io/file_system.h"
 #include "services/epro/schema.h"
@@ -95,14 +96,35 @@ epro::ScheduleOf Schedules(const config::Config& config) {
   };
 }
 
+guard::GateOptions GateOptions(const config::Config& config) {
+  guard::GateOptions options;
+  options.mode = !config.middlewares.shedder       ? guard::ShedderMode::kOff
+                 : config.shedder.mode == "gozero" ? guard::ShedderMode::kGoZero
+                                                   : guard::ShedderMode::kAuto;
+  options.dry_run = config.shedder.dry_run;
+  options.cpu_threshold = config.shedder.cpu_threshold;
+  options.in_flight_max = static_cast<int64_t>(config.shedder.max_concurrency);
+  options.queueing_max = static_cast<int64_t>(config.shedder.max_queueing);
+  return options;
+}
+
+guard::RateLimitOptions RateLimitOptions(const config::Config& config) {
+  const auto rate = [](const config::RateLimit& limit) -> guard::Rate {
+    const uint64_t second = static_cast<uint64_t>(std::max(1.0, std::ceil(limit.per_second)));
+    return {.per_second = limit.per_second,
+            .burst = static_cast<int64_t>(limit.burst > 0 ? limit.burst : second)};
+  };
+  const config::RateLimits& limits = config.rate_limits;
+  // In the order of guard::LimitKind.
+  return {
+      .rates = {rate(limits.address), rate(limits.token), rate(limits.study), rate(limits.route)},
+      .keys_max = limits.keys_max};
+}
+
 epro::IntakeOptions IntakeOptions(const config::Config& config) {
   epro::IntakeOptions options;
   options.limits.id_bytes_max = config.http.id_bytes_max;
   options.limits.depth_max = config.http.json_depth_max;
-  const unsigned loops =
-      config.http.loops > 0 ? config.http.loops : std::max(1u, std::thread::hardware_concurrency());
-  options.waiting_max = std::max<size_t>(
-      1, std::min(config.shedder.max_queueing, config.shedder.max_concurrency) / loops);
   options.deadline_ms = config.http.request_timeout_ms;
   options.deadline_ms_max = config.http.request_timeout_max_ms;
   options.line_bytes_max = config.http.batch_line_bytes_max;

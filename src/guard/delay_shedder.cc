@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace weir::guard {
 namespace {
 
@@ -17,7 +19,7 @@ constexpr double kIntegralPerS2 = 8;
 // Below the target the wait says little, for it cannot be negative: the share returns by itself.
 constexpr double kReturnPerS = 1.5;
 constexpr double kReturnFloor = 0.2;
-// A wait is at least this bad, however much longer it is: what it has cost is past.
+// Above the target a wait is at most this bad, however long it is: what it has cost is past.
 constexpr double kWaitMaxS = 0.25;
 constexpr double kShareMax = 0.98;
 
@@ -25,7 +27,10 @@ double Seconds(int64_t ns) { return static_cast<double>(ns) * 1e-9; }
 
 }  // namespace
 
-DelayShedder::DelayShedder(int64_t now_ns) : measured_ns_(now_ns), counting_since_ns_(now_ns) {}
+DelayShedder::DelayShedder(Rank last, int64_t now_ns)
+    : last_(last), measured_ns_(now_ns), counting_since_ns_(now_ns) {
+  WEIR_CHECK(last != Rank::kUrgent);
+}
 
 int64_t DelayShedder::Standing(int64_t now_ns) const {
   int64_t shortest_ns = INT64_MAX;
@@ -39,14 +44,14 @@ void DelayShedder::Measured(int64_t wait_ns, int64_t target_ns, int64_t now_ns) 
   const int64_t since_ns = std::max<int64_t>(0, now_ns - measured_ns_);
   measured_ns_ = now_ns;
   waits_[next_wait_++ % kWaits] = {now_ns, wait_ns};
-  const double now_s = std::min(kWaitMaxS, Seconds(Standing(now_ns)));
+  const double target_s = Seconds(target_ns);
+  const double now_s = std::min(kWaitMaxS + target_s, Seconds(Standing(now_ns)));
   if (since_ns > kForgetNs) {
     share_ = 0;
     last_s_ = now_s;
   }
   const double step_s = Seconds(std::min(since_ns, kStandingNs));
-  const double target_s = Seconds(target_ns);
-  share_ += kProportionalPerS * (now_s - last_s_);
+  share_ += kProportionalPerS * (std::max(now_s, target_s) - std::max(last_s_, target_s));
   if (now_s >= target_s) {
     share_ += kIntegralPerS2 * step_s * (now_s - target_s);
   } else {
@@ -67,7 +72,7 @@ void DelayShedder::Spread() {
   for (size_t i = 0; i < kRanks; ++i) all += static_cast<double>(counted_[i] + counting_[i]);
   double left = share_ * all;
   probability_.fill(0);
-  for (size_t i = kRanks - 1; i > static_cast<size_t>(Rank::kUrgent) && left > 0; --i) {
+  for (size_t i = kRanks - 1; i >= static_cast<size_t>(last_) && left > 0; --i) {
     const auto arrivals = static_cast<double>(counted_[i] + counting_[i]);
     // Of what did not come, nothing need be shed; if some comes now, it goes first.
     probability_[i] = arrivals > left ? left / arrivals : 1;

@@ -5,7 +5,7 @@
 // all arrivals that is to be shed follows that wait by a proportional-integral rule, as in PIE
 // (RFC 8033, section 4.2; gains of our own, for arrivals that do not slow down by themselves, see
 // docs/guard.md). The share is taken from the least critical arrivals first: it is all of the
-// exports before it is any of the reads. Urgent ones are never shed here.
+// exports before it is any of the reads. What is worth more than `last` is never shed.
 //
 // Times are steady nanoseconds and randomness is an argument. Threads: the owner serialises calls.
 // Memory: fixed. No call allocates.
@@ -25,7 +25,8 @@ inline constexpr size_t kRanks = 6;
 
 class DelayShedder {
  public:
-  explicit DelayShedder(int64_t now_ns);
+  // `last`: the most critical rank that it sheds; not kUrgent.
+  DelayShedder(Rank last, int64_t now_ns);
 
   // A wait was measured. More than `target_ns` is too long.
   void Measured(int64_t wait_ns, int64_t target_ns, int64_t now_ns);
@@ -43,6 +44,7 @@ class DelayShedder {
   int64_t Standing(int64_t now_ns) const;
   void Spread();
 
+  const Rank last_;
   struct Wait {
     int64_t at_ns = INT64_MIN / 2;
     int64_t wait_ns = 0;

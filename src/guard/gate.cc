@@ -11,6 +11,7 @@ constexpr int64_t kCpuAll = 1000;
 // shedding shortens it, while a stall ends by itself.
 constexpr int64_t kLagTargetHotNs = 5 * kMsNs;
 constexpr int64_t kLagTargetNs = 20 * kMsNs;
+constexpr int64_t kLagTargetOfAllNs = 500 * kMsNs;
 // What is urgent may exceed the bounds by this part of them.
 constexpr int64_t kUrgentReserve = 4;
 constexpr unsigned kLooksAlike = 16;
@@ -57,7 +58,8 @@ Gate::Gate(const GateOptions& options, Crowd& crowd, unsigned loop, uint64_t see
     : options_(options),
       crowd_(crowd),
       own_(crowd.own(loop)),
-      delay_(now_ns),
+      delay_(Rank::kMetric, now_ns),
+      delay_of_all_(Rank::kSmallStudy, now_ns),
       queue_(now_ns),
       random_(seed | 1) {
   Configure(options);
@@ -115,9 +117,13 @@ Gate::Entry Gate::Decide(Criticality of, Rank rank, uint32_t token, int64_t now_
       return {.reason = Reason::kCpu};
     }
   }
-  if (options_.mode == ShedderMode::kAuto && !delay_.Allow(rank, Draw()) &&
-      Shed(of, Reason::kDelay)) {
-    return {.reason = Reason::kDelay};
+  if (options_.mode == ShedderMode::kAuto) {
+    const double draw = Draw();
+    // Each counts what arrives.
+    const bool allowed = delay_.Allow(rank, draw);
+    if (!(delay_of_all_.Allow(rank, draw) && allowed) && Shed(of, Reason::kDelay)) {
+      return {.reason = Reason::kDelay};
+    }
   }
   Bump<int64_t>(own_.in_flight);
   Bump<uint64_t>(stats_.admitted[static_cast<size_t>(of)]);
@@ -176,16 +182,15 @@ void Gate::Left(uint32_t token, int64_t entered_ns, bool failed, int64_t now_ns)
 
 void Gate::Lag(int64_t lag_ns, int64_t now_ns) {
   delay_.Measured(lag_ns, cpu_is_hot() ? kLagTargetHotNs : kLagTargetNs, now_ns);
+  delay_of_all_.Measured(lag_ns, kLagTargetOfAllNs, now_ns);
   stats_.lag_ns.store(lag_ns, std::memory_order_relaxed);
-  stats_.shed_share.store(delay_.share(), std::memory_order_relaxed);
+  stats_.shed_share.store(std::max(delay_.share(), delay_of_all_.share()),
+                          std::memory_order_relaxed);
 }
 
-void Gate::Served(int64_t records, int64_t waited_ns, int64_t service_ns, int64_t now_ns) {
-  queue_.Served({.records = records,
-                 .service_ns = service_ns,
-                 .waited_ns = waited_ns,
-                 .behind = own_.queueing.load(std::memory_order_relaxed)},
-                now_ns);
+void Gate::Served(QueueLimit::Batch batch, int64_t now_ns) {
+  batch.behind = own_.queueing.load(std::memory_order_relaxed);
+  queue_.Served(batch, now_ns);
   stats_.queue_limit.store(queue_.limit() == QueueLimit::kNone ? 0 : queue_.limit(),
                            std::memory_order_relaxed);
 }
@@ -196,12 +201,12 @@ void Gate::Cpu(int64_t thousandths) {
                                      static_cast<double>(thousandths) * kGoZeroCpuNew);
 }
 
-// xorshift64*: it decides whom to shed, which is no secret.
-double Gate::Draw() {
+// xorshift64*.
+uint64_t Gate::Random() {
   random_ ^= random_ >> 12;
   random_ ^= random_ << 25;
   random_ ^= random_ >> 27;
-  return static_cast<double>((random_ * 0x2545f4914f6cdd1d) >> 11) * 0x1p-53;
+  return random_ * 0x2545f4914f6cdd1d;
 }
 
 }  // namespace weir::guard

@@ -4,10 +4,12 @@
 // flight and on reports that wait for the disk are those of all loops together (Crowd). A request
 // that was let in gives a token; hand it back to Left() once, when it is answered.
 //
-// kAuto: the share that the processors cannot take (delay_shedder.h), and as many waiting for the
-// disk as it serves in time (queue_limit.h). kGoZero: go-zero's rule (gozero_shedder.h) per loop,
-// fed with its average of the CPU, its truncation included. kOff: the bounds alone. In a dry run
-// the modes' decisions are counted and not carried out; the bounds hold.
+// kAuto: of reads, exports and metrics the share that the processors cannot take (delay_shedder.h);
+// of reports as many waiting for the disk as it serves in time (queue_limit.h). The processors shed
+// reports only when even those wait for half a second to be read: to refuse a report costs nine
+// tenths of taking it (docs/guard.md), and its socket is the cheaper queue. kGoZero: go-zero's rule
+// (gozero_shedder.h) per loop, fed with its average of the CPU, its truncation included. kOff: the
+// bounds alone. In a dry run the modes' decisions are counted and not carried out; the bounds hold.
 //
 // Times are steady nanoseconds. Threads: the loop's, but for stats(). Memory: fixed. No call
 // allocates.
@@ -71,7 +73,7 @@ struct GateStats {
   std::array<ByReason, kCriticalities> shed{};
   std::array<ByReason, kCriticalities> would_shed{};  // in a dry run
   std::atomic<int64_t> lag_ns{0};                     // how long what is ready waits for its turn
-  std::atomic<double> shed_share{0};                  // of all arrivals
+  std::atomic<double> shed_share{0};                  // of all arrivals, by their delay
   std::atomic<int64_t> queue_limit{0};                // 0: none
 };
 
@@ -103,14 +105,14 @@ class Gate {
 
   // What the loop measures.
   void Lag(int64_t lag_ns, int64_t now_ns);
-  // See QueueLimit::Batch; called when its records are no longer queued.
-  void Served(int64_t records, int64_t waited_ns, int64_t service_ns, int64_t now_ns);
+  // Its `behind` is the gate's own to fill in; called when its records are no longer queued.
+  void Served(QueueLimit::Batch batch, int64_t now_ns);
   // The CPU in thousandths of what may be used, each 250 ms.
   void Cpu(int64_t thousandths);
 
   const GateStats& stats() const { return stats_; }
-  // Uniform in [0, 1).
-  double Draw();
+  // For jitter; nothing secret.
+  uint64_t Random();
 
  private:
   static constexpr uint32_t kEntered = 1;
@@ -120,6 +122,7 @@ class Gate {
   static constexpr uint32_t kGenerations = 16;
   static constexpr unsigned kCellShift = 8;
 
+  double Draw() { return static_cast<double>(Random() >> 11) * 0x1p-53; }  // in [0, 1)
   Entry Decide(Criticality of, Rank rank, uint32_t token, int64_t now_ns);
   struct Others {  // what other loops hold, as last looked at
     int64_t count = 0;
@@ -134,7 +137,8 @@ class Gate {
   Crowd::Own& own_;
   Others others_in_flight_;
   Others others_queueing_;
-  DelayShedder delay_;
+  DelayShedder delay_;         // of what is dearer to serve than to refuse
+  DelayShedder delay_of_all_;  // of reports as well
   QueueLimit queue_;
   FairShare studies_;
   std::unique_ptr<GoZeroShedder> gozero_;

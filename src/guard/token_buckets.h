@@ -19,6 +19,7 @@ namespace weir::guard {
 struct Rate {
   double per_second = 0;  // above 0
   int64_t burst = 1;      // at least 1
+  bool operator==(const Rate&) const = default;
 };
 
 class TokenBuckets {

@@ -154,7 +154,8 @@ bool GroupCommit::Decide(Handover& batch, Handover::Item& item) {
 }
 
 void GroupCommit::Flush() {
-  if (!has_failed_ && writer_.pending()) {
+  synced_ = !has_failed_ && writer_.pending();
+  if (synced_) {
     if (auto committed = writer_.Commit(); !committed) {
       Fail(committed.error());
     } else {
@@ -187,6 +188,9 @@ void GroupCommit::Complete(std::vector<std::unique_ptr<Handover>>& done) {
   for (const auto& batch : done) {
     bytes += WeightOf(*batch);
     records += batch->items().size();
+    batch->completed_ns = writer_.synced_ns();
+    batch->syncs_ns = writer_.syncs_ns();
+    batch->sync_ns = synced_ ? writer_.sync_ns() : 0;
   }
   {
     const std::lock_guard lock(mutex_);

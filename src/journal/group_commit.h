@@ -88,6 +88,7 @@ class GroupCommit {
   std::vector<std::unique_ptr<Handover>> taken_;
   std::vector<std::unique_ptr<Handover>> done_;
   std::vector<ControlEntry> controls_;
+  bool synced_ = false;  // by the flush under way
   bool has_failed_ = false;
 
   mutable std::mutex mutex_;

@@ -71,6 +71,14 @@ class Handover {
   }
   size_t bytes() const { return bytes_.size(); }
   bool empty() const { return items_.empty(); }
+
+  // On the steady clock: when the producer began it, which is the producer's to set; when the sync
+  // that completed it ended, and how long that took (0: there was nothing to sync).
+  int64_t begun_ns = 0;
+  int64_t completed_ns = 0;
+  int64_t sync_ns = 0;
+  int64_t syncs_ns = 0;  // how long all syncs took so far
+
   HandoverSink* sink() const { return sink_; }
 
  private:

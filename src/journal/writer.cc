@@ -106,7 +106,10 @@ base::Status Writer::WriteGroup() {
   WEIR_RETURN_IF_ERROR(file_->WriteAt(position_, group_));
   const int64_t before_ns = clock_.SteadyNs();
   WEIR_RETURN_IF_ERROR(file_->SyncData());
-  const auto sync_ns = static_cast<uint64_t>(clock_.SteadyNs() - before_ns);
+  synced_ns_ = clock_.SteadyNs();
+  sync_ns_ = synced_ns_ - before_ns;
+  syncs_ns_ += sync_ns_;
+  const auto sync_ns = static_cast<uint64_t>(sync_ns_);
   counters_.sync.Observe(sync_ns);
   Count(counters_.sync_ns_total, sync_ns);
   Count(counters_.syncs, 1);

@@ -68,6 +68,10 @@ class Writer {
   base::Status Seal();
 
   bool pending() const { return durable_ != next_; }
+  // Of the last sync, on the steady clock: when it ended and how long it took.
+  int64_t synced_ns() const { return synced_ns_; }
+  int64_t sync_ns() const { return sync_ns_; }
+  int64_t syncs_ns() const { return syncs_ns_; }  // of all
   Offset next() const { return next_; }
   Offset durable() const { return durable_; }
   const Digest& chain() const { return chain_; }  // at next(), once committed
@@ -103,6 +107,9 @@ class Writer {
   uint64_t last_indexed_ = 0;
   Offset next_;
   Offset durable_;
+  int64_t synced_ns_ = 0;
+  int64_t sync_ns_ = 0;
+  int64_t syncs_ns_ = 0;
   Digest chain_;
   std::string group_;  // its finished frames
   size_t group_records_ = 0;

@@ -63,6 +63,9 @@ struct ServerStats {
   uint64_t bytes_out = 0;
 };
 
+// How many loops that is: one per core where `configured` is 0.
+unsigned LoopsOf(unsigned configured);
+
 class Server {
  public:
   using HandlerFactory = std::function<std::unique_ptr<Handler>(Loop&)>;

@@ -20,17 +20,18 @@ std::optional<std::string> CheckExposure(const Exposure& exposure) {
   if (!host_public && IsLoopback(exposure.admin_host)) return std::nullopt;
   const std::string where =
       host_public ? "Host is " + exposure.host : "Admin.Host is " + exposure.admin_host;
-  if (!exposure.tls && !exposure.insecure_allow_public) {
-    return where +
-           ", which others can reach, and there is no TLS: set it to 127.0.0.1, or put a proxy "
-           "that "
-           "speaks TLS in front and set InsecureAllowPublic: true";
+  const bool bare = !exposure.tls && !exposure.insecure_allow_public;
+  const bool open = exposure.tokens_active == 0;
+  if (!bare && !open) return std::nullopt;
+  std::string refusal = where + ", which others can reach: ";
+  if (bare) {
+    refusal +=
+        "put a proxy that speaks TLS in front and set InsecureAllowPublic: true, or listen on "
+        "127.0.0.1";
   }
-  if (exposure.tokens_active == 0) {
-    return where +
-           ", which others can reach, and no token is in force: add one with `weir tokens add`";
-  }
-  return std::nullopt;
+  if (bare && open) refusal += "; and ";
+  if (open) refusal += "add a token with `weir tokens add NAME`, for none is in force";
+  return refusal;
 }
 
 }  // namespace weir::security

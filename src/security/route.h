@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "guard/criticality.h"
 #include "net/http.h"
 #include "security/identity.h"
 
@@ -34,6 +35,9 @@ struct Route {
   std::function<void(const Call&)> handle;
   // Instead of `handle`, for a body taken in pieces: null if the request was answered already.
   std::function<net::BodyReader*(const Call&)> begin;
+  // What is shed before it. A route of reports is not shed here: whether a report is urgent stands
+  // in its body, so its service asks the gate.
+  guard::Criticality criticality = guard::Criticality::kRead;
 };
 
 }  // namespace weir::security

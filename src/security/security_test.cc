@@ -238,6 +238,7 @@ TEST(Exposure, OffLoopbackNeedsProtectionAndAToken) {
     Exposure exposure{.host = host, .admin_host = "127.0.0.1"};
     ASSERT_TRUE(CheckExposure(exposure)) << host;
     EXPECT_THAT(*CheckExposure(exposure), HasSubstr("InsecureAllowPublic"));
+    EXPECT_THAT(*CheckExposure(exposure), HasSubstr("weir tokens add")) << "all of it at once";
     exposure.insecure_allow_public = true;
     ASSERT_TRUE(CheckExposure(exposure));
     EXPECT_THAT(*CheckExposure(exposure), HasSubstr("weir tokens add"));

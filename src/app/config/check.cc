@@ -3,6 +3,7 @@
 
 #include "app/config/schema.h"
 #include "base/clock.h"
+#include "net/networks.h"
 #include "security/exposure.h"
 
 namespace weir::config {
@@ -69,6 +70,9 @@ std::vector<std::string> CheckWhole(const Config& config) {
   if (config.data_dir.empty()) wrong.push_back("DataDir must name a directory");
   if (config.journal.archive.after_days > 0 && config.journal.archive.directory.empty()) {
     wrong.push_back("Journal.Archive.AfterDays needs Journal.Archive.Directory");
+  }
+  if (const auto proxies = net::Networks::Parse(config.rate_limits.trusted_proxies); !proxies) {
+    wrong.push_back("RateLimits.TrustedProxies: " + proxies.error().message);
   }
   CheckTargets(config.alerts, &wrong);
   for (const auto& [id, study] : config.studies) {

@@ -25,9 +25,22 @@ struct Middlewares {
 };
 
 struct Shedder {
+  std::string mode = "auto";
+  bool dry_run = false;
   int cpu_threshold = 900;  // thousandths of all cores, as in go-zero; 0: CPU sheds nothing
   uint64_t max_concurrency = 40'000;  // requests parsed and not yet answered
   uint64_t max_queueing = 40'000;     // of them, those that wait for the disk
+};
+
+struct RateLimit {
+  double per_second = 0;  // 0: no limit
+  uint64_t burst = 0;     // 0: those of a second
+};
+
+struct RateLimits {
+  RateLimit address, token, study, route;
+  uint64_t keys_max = 65'536;                // of each kind
+  std::vector<std::string> trusted_proxies;  // addresses or networks
 };
 
 struct Net {
@@ -136,6 +149,7 @@ struct Config {
   bool insecure_allow_public = false;
   Middlewares middlewares;
   Shedder shedder;
+  RateLimits rate_limits;
   Net net;
   Http http;
   Journal journal;

@@ -35,42 +35,6 @@ void AddServer(Table& t) {
         [](Config& c) { return &c.insecure_allow_public; });
 }
 
-void AddRest(Table& t) {
-  t.Add("Rest.Middlewares.Trace", Type::kBool, "Continue a caller's trace (W3C traceparent).",
-        [](Config& c) { return &c.middlewares.trace; })
-      .Also({"Middlewares.Trace"});
-  t.Add("Rest.Middlewares.Prometheus", Type::kBool,
-        "Count connections and requests in the metrics.",
-        [](Config& c) { return &c.middlewares.prometheus; })
-      .Also({"Middlewares.Prometheus"});
-  t.Add("Rest.Middlewares.Breaker", Type::kBool,
-        "Taken for go-zero's sake: targets that fail are left alone for a while, always.",
-        [](Config& c) { return &c.middlewares.breaker; })
-      .WithoutEffect()
-      .Also({"Middlewares.Breaker"});
-  t.Add("Rest.Middlewares.Shedder", Type::kBool,
-        "Taken for go-zero's sake: Shedder.MaxQueueing bounds what waits, always.",
-        [](Config& c) { return &c.middlewares.shedder; })
-      .WithoutEffect()
-      .Also({"Rest.Middlewares.Shedding", "Middlewares.Shedding", "Middlewares.Shedder"});
-  t.Add(
-       "Shedder.CpuThreshold", Type::kInteger,
-       "CPU use, in thousandths of all cores, above which requests are shed. 0: CPU sheds nothing.",
-       [](Config& c) { return &c.shedder.cpu_threshold; })
-      .WithoutEffect()
-      .Between(0, 1000)
-      .Also({"CpuThreshold", "Rest.CpuThreshold"});
-  t.Add("Shedder.MaxConcurrency", Type::kInteger,
-        "Reports taken and not yet answered, of all loops; more get 503 with Retry-After.",
-        [](Config& c) { return &c.shedder.max_concurrency; })
-      .Between(1, kMillion)
-      .Also({"MaxConns", "Rest.MaxConns"});
-  t.Add("Shedder.MaxQueueing", Type::kInteger,
-        "The same for those that wait for the disk; the smaller of the two holds.",
-        [](Config& c) { return &c.shedder.max_queueing; })
-      .Between(1, kMillion);
-}
-
 void AddHttp(Table& t) {
   t.Add("Net.Transport", Type::kText,
         "How sockets are reached: epoll, io_uring (an error where it does not work), or auto: "
@@ -285,7 +249,7 @@ const std::vector<Key>& Schema() {
   static const std::vector<Key> keys = [] {
     Table table;
     AddServer(table);
-    AddRest(table);
+    AddGuard(table);
     AddHttp(table);
     AddJournal(table);
     AddStoreAndTasks(table);

@@ -45,6 +45,7 @@ class Table {
   std::vector<Key> keys_;
 };
 
+void AddGuard(Table& table);
 void AddAlerts(Table& table);
 void AddStudies(Table& table);
 

@@ -65,8 +65,7 @@ class ServerOfLoops final : public Server {
 };
 
 base::Status ServerOfLoops::Begin(const ServerOptions& options, const HandlerFactory& handler) {
-  const unsigned count =
-      options.loops > 0 ? options.loops : std::max(1u, std::thread::hardware_concurrency());
+  const unsigned count = LoopsOf(options.loops);
   for (unsigned i = 0; i < count; ++i) {
     WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, MakeTransport(options.transport));
     EventLoop::Options loop_options{.index = i,
@@ -148,6 +147,10 @@ void ServerOfLoops::Stop(int deadline_ms) {
 }
 
 }  // namespace
+
+unsigned LoopsOf(unsigned configured) {
+  return configured > 0 ? configured : std::max(1u, std::thread::hardware_concurrency());
+}
 
 base::Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                     const HandlerFactory& handler) {

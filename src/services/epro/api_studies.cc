@@ -261,7 +261,8 @@ std::vector<security::Route> StudyRoutes(const ApiParts& parts) {
        Scope::kRead,
        0,
        bind(HandleExport),
-       {}},
+       {},
+       guard::Criticality::kExport},
   };
 }
 

@@ -163,27 +163,30 @@ void HandleQuarantine(const ApiParts& parts, const Call& call) {
 
 std::vector<security::Route> TaskRoutes(const ApiParts& parts) {
   using security::Scope;
+  constexpr auto kUrgent = guard::Criticality::kUrgent;
   const auto pause = [parts](const Call& call) { HandleState(parts, call, true); };
   const auto resume = [parts](const Call& call) { HandleState(parts, call, false); };
   const auto bind = [parts](void (*handle)(const ApiParts&, const Call&)) {
     return [parts, handle](const Call& call) { handle(parts, call); };
   };
   return {
-      {net::Method::kGet, "/api/v1/tasks", Scope::kOperate, -1, bind(HandleList), {}},
+      {net::Method::kGet, "/api/v1/tasks", Scope::kOperate, -1, bind(HandleList), {}, kUrgent},
       {net::Method::kGet,
        "/api/v1/tasks/quarantine",
        Scope::kOperate,
        -1,
        bind(HandleQuarantine),
-       {}},
+       {},
+       kUrgent},
       {net::Method::kPost,
        "/api/v1/tasks/{task}/replay",
        Scope::kOperate,
        -1,
        bind(HandleReplay),
-       {}},
-      {net::Method::kPost, "/api/v1/tasks/{task}/pause", Scope::kOperate, -1, pause, {}},
-      {net::Method::kPost, "/api/v1/tasks/{task}/resume", Scope::kOperate, -1, resume, {}},
+       {},
+       kUrgent},
+      {net::Method::kPost, "/api/v1/tasks/{task}/pause", Scope::kOperate, -1, pause, {}, kUrgent},
+      {net::Method::kPost, "/api/v1/tasks/{task}/resume", Scope::kOperate, -1, resume, {}, kUrgent},
   };
 }
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <random>
 
 #include "base/bytes.h"
 #include "base/json_writer.h"
 #include "clinical/evaluate.h"
 #include "net/problem.h"
+#include "security/limits.h"
 #include "services/epro/batch.h"
 
 namespace weir::epro {
@@ -29,11 +31,24 @@ constexpr std::string_view kConflictLimit =
     "not "
     "kept; a new report needs a new report_id";
 constexpr std::string_view kTooManyWait = "too many reports wait for the disk; send it again";
+constexpr std::string_view kTooMuch =
+    "more comes in than this server can take now; send the report again";
 constexpr std::string_view kSendAgain =
     "the report was not durable in time; send it again, which is always safe";
 
 void Bump(std::atomic<uint64_t>& counter) {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+// With a secret of this process, so that nobody can choose to share a cell with another study.
+uint64_t StudyHash(std::string_view study) {
+  static const uint64_t secret = std::random_device()() | uint64_t{std::random_device()()} << 32;
+  uint64_t hash = secret;
+  for (const char c : study) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x9e3779b97f4a7c15;
+    hash ^= hash >> 29;
+  }
+  return hash;
 }
 
 bool IsJson(std::string_view content_type) {
@@ -92,14 +107,16 @@ std::string Errors(const std::vector<FieldProblem>& problems) {
 }  // namespace
 
 Intake::Intake(net::Loop& loop, journal::Journal& journal, Definitions& definitions,
-               exec::WorkerPool& helpers, const base::Clock& clock, const IntakeOptions& options)
+               exec::WorkerPool& helpers, const base::Clock& clock, guard::Gate& gate,
+               guard::RateLimits& limits, const IntakeOptions& options)
     : loop_(loop),
       journal_(journal),
       definitions_(definitions),
       helpers_(helpers),
       clock_(clock),
-      options_(options),
-      random_(static_cast<uint64_t>(clock.WallMs()) * 0x9e3779b97f4a7c15 + loop.index()) {}
+      gate_(gate),
+      limits_(limits),
+      options_(options) {}
 
 Intake::~Intake() = default;
 
@@ -122,10 +139,6 @@ void Intake::Submit(const security::Call& call) {
 }
 
 void Intake::Take(std::string_view body, const security::Identity& identity, const Origin& origin) {
-  if (waiting_ >= options_.waiting_max) {
-    Bump(stats_.busy);
-    return Send(origin, Refuse(origin, 503, "overloaded", kTooManyWait, kRetryBusySeconds));
-  }
   const ParsedReport parsed = ParseReport(body, options_.limits);
   if (!parsed.ok()) {
     Bump(stats_.invalid);
@@ -144,8 +157,7 @@ void Intake::Take(std::string_view body, const security::Identity& identity, con
   header.kind = static_cast<uint16_t>(wire::Kind::kReport);
   header.time_ms = clock_.WallMs();
   header.key = wire::ReportKey(report.study_id, report.report_id);
-  journal_.PrefetchProbe(header.key);  // the hash and the triage take longer than memory
-  header.sha256 = base::Sha256(body);
+  journal_.PrefetchProbe(header.key);  // the triage and the hash take longer than memory
   wire::ReportHead head{.study_id = report.study_id,
                         .report_id = report.report_id,
                         .patient_id = report.patient_id,
@@ -159,6 +171,8 @@ void Intake::Take(std::string_view body, const security::Identity& identity, con
                                         ? std::string_view(origin.trace_id.data(), 32)
                                         : std::string_view()};
   Govern(report, &head, &header);
+  if (!LetIn((header.flags & journal::kUrgent) != 0, report.study_id, origin)) return;
+  header.sha256 = base::Sha256(body);
   head_.clear();
   wire::AppendTo(head_, head);
   const uint64_t name = OpenSlot(origin);
@@ -186,6 +200,38 @@ void Intake::Govern(const Report& report, wire::ReportHead* head, journal::Recor
     header->flags |= journal::kUrgent | journal::kControl;
     Bump(stats_.urgent);
   }
+}
+
+bool Intake::LetIn(bool urgent, std::string_view study, const Origin& origin) {
+  if (!urgent && limits_.Limits(guard::LimitKind::kStudy)) {
+    const auto decision = limits_.Take(guard::LimitKind::kStudy, study, loop_.now_ns());
+    if (!decision.allowed) {
+      Bump(stats_.busy);
+      Answer answer = Refuse(origin, 429, "rate-limited",
+                             security::RateLimitDetail(guard::LimitKind::kStudy, decision));
+      answer.headers =
+          security::RateLimitHeaders(guard::LimitKind::kStudy, decision, gate_.Random());
+      Send(origin, answer);
+      return false;
+    }
+  }
+  std::string_view detail = kTooManyWait;
+  if (origin.batch) {
+    if (gate_.EnterLine(urgent)) return true;
+  } else {
+    const int64_t now_ns = loop_.now_ns();
+    const guard::Gate::Entry entry = gate_.EnterReport(urgent, StudyHash(study), now_ns);
+    if (entry.admitted) {
+      loop_.SetMark(origin.ticket, {.value = entry.token, .since_ns = now_ns});
+      return true;
+    }
+    if (entry.reason != guard::Reason::kQueueing && entry.reason != guard::Reason::kDisk) {
+      detail = kTooMuch;
+    }
+  }
+  Bump(stats_.busy);
+  Send(origin, Refuse(origin, 503, "overloaded", detail, kRetryBusySeconds));
+  return false;
 }
 
 void Intake::Gather(const journal::RecordHeader& header, std::string_view head,
@@ -237,6 +283,7 @@ bool Intake::OnTurnEnd() {
 
 void Intake::HandOver() {
   if (!gathering_ || gathering_->empty()) return;
+  gathering_->begun_ns = gathering_since_ns_;
   if (journal_.Submit(gathering_)) {
     gathering_.reset();
     return;
@@ -263,10 +310,20 @@ void Intake::CollectReturned() {
   }
   for (auto& batch : collected_) {
     for (const Handover::Item& item : batch->items()) Finish(*batch, item);
+    TellGate(*batch);
     batch->Clear();
     if (spare_.size() < kSpareMax) spare_.push_back(std::move(batch));
   }
   collected_.clear();
+}
+
+void Intake::TellGate(const Handover& batch) {
+  if (batch.sync_ns == 0) return;  // nothing was written: it says nothing about the disk
+  gate_.Served({.records = static_cast<int64_t>(batch.items().size()),
+                .service_ns = batch.sync_ns,
+                .waited_ns = batch.completed_ns - batch.begun_ns,
+                .busy_ns = batch.syncs_ns},
+               batch.completed_ns);
 }
 
 void Intake::Finish(const Handover& batch, const Handover::Item& item) {
@@ -331,6 +388,7 @@ uint64_t Intake::OpenSlot(const Origin& origin) {
   slot.origin = origin;
   slot.open = true;
   ++waiting_;
+  gate_.Queued();
   if (!checking_deadlines_) {
     checking_deadlines_ = true;
     loop_.After(kDeadlineCheckMs, [this] { CheckDeadlines(); });
@@ -352,6 +410,7 @@ void Intake::Reply(uint64_t name, const Answer& answer) {
   ++slots_[index].generation;
   free_slots_.push_back(index);
   --waiting_;
+  gate_.Unqueued();
   Send(origin, answer);
 }
 
@@ -389,15 +448,7 @@ Answer Intake::Refuse(const Origin& origin, int status, std::string_view type,
   return {status,
           net::ProblemJson(status, type, detail, {origin.trace_id.data(), origin.trace_id.size()},
                            members),
-          retry_after_s > 0 ? net::RetryAfter(retry_after_s, Random()) : std::string()};
-}
-
-// xorshift64*: jitter, nothing secret.
-uint64_t Intake::Random() {
-  random_ ^= random_ >> 12;
-  random_ ^= random_ << 25;
-  random_ ^= random_ >> 27;
-  return random_ * 0x2545f4914f6cdd1d;
+          retry_after_s > 0 ? net::RetryAfter(retry_after_s, gate_.Random()) : std::string()};
 }
 
 net::BodyReader* Intake::BeginBatch(const security::Call& call) {

@@ -3,9 +3,9 @@
 //
 // One Intake per loop; everything here runs on that loop's thread, except Completed(), which the
 // journal's thread calls. It must outlive the journal's thread.
-// Bounds: Options::waiting_max reports of this loop wait for the disk, then 503; what the journal's
-// own bound refuses gets 503 too. A report whose deadline passes before it is durable gets 504:
-// sending it again is always safe.
+// Bounds: what the loop's gate lets in, once it is known how urgent a report is; the rest gets 503,
+// as does what the journal's own bound refuses. A report whose deadline passes before it is durable
+// gets 504: sending it again is always safe.
 #pragma once
 
 #include <array>
@@ -18,6 +18,8 @@
 
 #include "base/clock.h"
 #include "exec/worker_pool.h"
+#include "guard/gate.h"
+#include "guard/rate_limits.h"
 #include "journal/journal.h"
 #include "net/http.h"
 #include "security/route.h"
@@ -29,7 +31,6 @@ namespace weir::epro {
 
 struct IntakeOptions {
   ReportLimits limits;
-  size_t waiting_max = 20'000;    // reports of one loop between hand-over and answer
   int deadline_ms = 30'000;       // without X-Request-Timeout-Ms
   int deadline_ms_max = 120'000;  // what that header may ask for
   size_t line_bytes_max = 1u << 20;
@@ -58,7 +59,8 @@ class Batch;
 class Intake final : public journal::HandoverSink {
  public:
   Intake(net::Loop& loop, journal::Journal& journal, Definitions& definitions,
-         exec::WorkerPool& helpers, const base::Clock& clock, const IntakeOptions& options);
+         exec::WorkerPool& helpers, const base::Clock& clock, guard::Gate& gate,
+         guard::RateLimits& limits, const IntakeOptions& options);
   ~Intake() override;
 
   // POST /submit and /api/v1/reports. Answers the request, now or later.
@@ -107,10 +109,13 @@ class Intake final : public journal::HandoverSink {
   void Take(std::string_view body, const security::Identity& identity, const Origin& origin);
   // Names the instrument and triages.
   void Govern(const Report& report, wire::ReportHead* head, journal::RecordHeader* header);
+  // Answers the report with 429 or 503 and returns false, unless it may come in.
+  bool LetIn(bool urgent, std::string_view study, const Origin& origin);
   void Gather(const journal::RecordHeader& header, std::string_view head, std::string_view body,
               journal::Probe probe, uint64_t name);
   void ProbeOnDisk(uint64_t name, Parked record);
   void CollectReturned();
+  void TellGate(const journal::Handover& batch);
   void Finish(const journal::Handover& batch, const journal::Handover::Item& item);
   void AnswerRepeat(uint64_t name, std::string_view report_id, const journal::Handover::Item& item);
   const Origin* OriginOf(uint64_t name) const;  // null: answered already
@@ -122,13 +127,14 @@ class Intake final : public journal::HandoverSink {
                 int retry_after_s = 0, std::string_view members = {});
   void CheckDeadlines();
   uint64_t OpenSlot(const Origin& origin);
-  uint64_t Random();
 
   net::Loop& loop_;
   journal::Journal& journal_;
   Definitions& definitions_;
   exec::WorkerPool& helpers_;
   const base::Clock& clock_;
+  guard::Gate& gate_;
+  guard::RateLimits& limits_;
   const IntakeOptions options_;
 
   std::shared_ptr<const clinical::Catalog> catalog_;
@@ -150,7 +156,6 @@ class Intake final : public journal::HandoverSink {
   std::vector<std::unique_ptr<journal::Handover>> returned_;  // guarded by returned_mutex_
   std::vector<std::unique_ptr<journal::Handover>> collected_;
 
-  uint64_t random_;
   IntakeStats stats_;
 };
 
