@@ -15,6 +15,7 @@
 #include "alerts/outcomes.h"
 #include "alerts/target_queue.h"
 #include "alerts/webhook.h"
+#include "base/check.h"
 #include "wire/envelope.h"
 
 namespace weir::alerts {
@@ -28,6 +29,7 @@ namespace {
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kStoreRetryMs = 200;
 constexpr int64_t kWaitMsMax = 1000;
+constexpr int64_t kBreakerLookMs = 250;
 constexpr int64_t kCountEveryNs = 5'000 * kNsPerMs;
 
 using Answered = Result<net::ClientResponse>;
@@ -50,18 +52,40 @@ struct Mailbox {
 };
 
 struct TargetState {
-  TargetState(Target configured, const DeliveryOptions& options)
-      : target(std::move(configured)), queue(options.retry, options.in_flight_per_target_max) {}
+  TargetState(Target configured, const DeliveryOptions& options, guard::Dependency& of_breakers)
+      : target(std::move(configured)),
+        queue(options.retry, options.in_flight_per_target_max),
+        breaker(of_breakers) {}
   const Target target;
   TargetQueue queue;
+  guard::Dependency& breaker;
+  int64_t held_until_ns = 0;  // by its breaker
 };
+
+struct InFlight {
+  size_t target;
+  PendingDelivery delivery;
+  guard::Dependency::Permit permit;
+};
+
+guard::Outcome OutcomeOf(const Answered& answer) {
+  if (answer) return guard::ClassifyHttp(guard::CallEnd::kAnswered, answer->status);
+  switch (answer.error().code) {
+    case ErrorCode::kStopped:
+      return guard::Outcome::kIgnored;
+    case ErrorCode::kDeadline:
+      return guard::ClassifyHttp(guard::CallEnd::kTimedOut, 0);
+    default:
+      return guard::ClassifyHttp(guard::CallEnd::kNotConnected, 0);
+  }
+}
 
 class EngineImpl final : public DeliveryEngine {
  public:
   EngineImpl(const DeliveryOptions& options, const Routing& routing, const DeliveryParts& parts)
       : options_(options),
         parts_(parts),
-        targets_(MakeTargets(routing, options)),
+        targets_(MakeTargets(routing, options, parts)),
         loader_(Destinations(), options.waiting_per_target_max),
         escalator_(options.escalation, parts.journal, parts.clock, parts.log),
         outcomes_(parts.journal, parts.clock, parts.log),
@@ -91,10 +115,13 @@ class EngineImpl final : public DeliveryEngine {
   // By pointer, since the loader keeps the queues' addresses.
   using Targets = std::vector<std::unique_ptr<TargetState>>;
 
-  static Targets MakeTargets(const Routing& routing, const DeliveryOptions& options) {
+  static Targets MakeTargets(const Routing& routing, const DeliveryOptions& options,
+                             const DeliveryParts& parts) {
     Targets targets;
     for (const Target& target : routing.targets()) {
-      targets.push_back(std::make_unique<TargetState>(target, options));
+      guard::Dependency& breaker =
+          parts.breakers.Of("webhook:" + target.name, parts.clock.SteadyNs());
+      targets.push_back(std::make_unique<TargetState>(target, options, breaker));
     }
     return targets;
   }
@@ -151,7 +178,8 @@ class EngineImpl final : public DeliveryEngine {
     const bool unproven = UnprovenInFlight() < UnprovenMax();
     for (const auto& target : targets_) {
       if (target->queue.proven() || unproven) {
-        next = std::min(next, std::max(target->queue.next_ns(), store_after_ns_));
+        next = std::min(
+            next, std::max({target->queue.next_ns(), target->held_until_ns, store_after_ns_}));
       }
     }
     return next;
@@ -195,14 +223,28 @@ class EngineImpl final : public DeliveryEngine {
         const size_t index = (first_target_ + i) % targets_.size();
         TargetQueue& queue = targets_[index]->queue;
         if (!queue.proven() && unproven >= UnprovenMax()) continue;
+        if (queue.next_ns() > Now()) continue;
+        const auto permit = AskBreaker(*targets_[index]);
+        if (!permit) continue;
         const std::optional<PendingDelivery> delivery = queue.Take(Now());
-        if (!delivery) continue;
-        if (!Attempt(index, *delivery)) return;
+        WEIR_CHECK(delivery.has_value());
+        if (!Attempt(index, *delivery, *permit)) return;
         if (!queue.proven()) unproven = UnprovenInFlight();
         started = true;
       }
       if (!targets_.empty()) first_target_ = (first_target_ + 1) % targets_.size();
     }
+  }
+
+  std::optional<guard::Dependency::Permit> AskBreaker(TargetState& state) {
+    if (Now() < state.held_until_ns) return std::nullopt;
+    const auto permit = state.breaker.Allow(Now(), draw_(random_));
+    // An operator's order is looked at soon, whatever the breaker itself would wait for.
+    if (!permit) {
+      state.held_until_ns =
+          std::min(state.breaker.RetryNs(Now()), Now() + kBreakerLookMs * kNsPerMs);
+    }
+    return permit;
   }
 
   // Attempts at targets that may be hanging, which may hold half of all.
@@ -216,9 +258,11 @@ class EngineImpl final : public DeliveryEngine {
   size_t UnprovenMax() const { return std::max(1u, options_.in_flight_max / 2); }
 
   // False: the store cannot be read now.
-  bool Attempt(size_t index, const PendingDelivery& delivery) {
+  bool Attempt(size_t index, const PendingDelivery& delivery,
+               const guard::Dependency::Permit& permit) {
     TargetState& state = *targets_[index];
     const Result<std::optional<Alert>> alert = Prepare(state.target, delivery);
+    if (!alert || !*alert) state.breaker.Ended(permit, guard::Outcome::kIgnored, Now());
     if (!alert) {
       state.queue.PutBack(delivery, Now(), kStoreRetryMs);
       store_after_ns_ = Now() + kStoreRetryMs * kNsPerMs;
@@ -242,8 +286,9 @@ class EngineImpl final : public DeliveryEngine {
           mailbox->changed.notify_one();
         });
     if (sent) {
-      in_flight_.emplace(ticket, std::pair(index, delivery));
+      in_flight_.emplace(ticket, InFlight{index, delivery, permit});
     } else {
+      state.breaker.Ended(permit, guard::Outcome::kIgnored, Now());
       state.queue.PutBack(delivery, Now(), options_.retry.min_ms);
     }
     return true;
@@ -273,8 +318,9 @@ class EngineImpl final : public DeliveryEngine {
     }
     for (auto& [ticket, answer] : answers) {
       const auto found = in_flight_.find(ticket);
-      auto [target, delivery] = found->second;
+      auto [target, delivery, permit] = found->second;
       in_flight_.erase(found);
+      targets_[target]->breaker.Ended(permit, OutcomeOf(answer), Now());
       ++delivery.attempts;
       if (answer) {
         Judge(target, delivery, *answer);
@@ -360,7 +406,8 @@ class EngineImpl final : public DeliveryEngine {
   Outcomes outcomes_;  // nothing starts while some are not durable
   std::mt19937_64 random_;
   std::unique_ptr<store::Connection> reader_;
-  std::unordered_map<uint64_t, std::pair<size_t, PendingDelivery>> in_flight_;  // by ticket
+  std::uniform_real_distribution<double> draw_;
+  std::unordered_map<uint64_t, InFlight> in_flight_;  // by ticket
   uint64_t last_ticket_ = 0;
   size_t first_target_ = 0;  // where the next round starts
   bool stopped_ = false;     // the escalator has met a journal that takes nothing

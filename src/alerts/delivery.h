@@ -6,8 +6,9 @@
 // Idempotency-Key; once it is durable it is never sent again, applied or not.
 //
 // A target that hangs, refuses or fails delays only its own deliveries: each target has its own
-// order, waits and bound of attempts at once (target_queue.h), and targets that have not proved
-// that they answer share half of all attempts at most.
+// order, waits, bound of attempts at once (target_queue.h) and breaker, and targets that have not
+// proved that they answer share half of all attempts at most. What a breaker holds back is no
+// attempt: it stays in the outbox, and is tried when the breaker lets it out.
 //
 // Threads: Notify() and stats() from any; Start and Stop from the owner. Memory: at most 2 ×
 // waiting_per_target_max deliveries of each target, about 100 bytes each; the rest waits in the
@@ -25,6 +26,7 @@
 #include "alerts/routing.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "guard/breakers.h"
 #include "journal/journal.h"
 #include "net/client/client.h"
 #include "observe/log.h"
@@ -69,6 +71,7 @@ struct DeliveryParts {
   net::Client& client;
   const base::Clock& clock;
   observe::Log& log;
+  guard::Breakers& breakers;  // "webhook:TARGET" each
 };
 
 class DeliveryEngine {

@@ -54,7 +54,8 @@ class DeliveryTest : public ::testing::Test {
   void StartEngine() {
     client_ = std::move(*net::Client::Start({.user_agent = "weir/test"}));
     auto engine = DeliveryEngine::Start(
-        options_, routing_, {*store_, journal_, *client_, *clock_, observe::Log::None()});
+        options_, routing_,
+        {*store_, journal_, *client_, *clock_, observe::Log::None(), breakers_});
     ASSERT_TRUE(engine.has_value()) << engine.error().message;
     engine_ = std::move(*engine);
     committer_->inbox().SetListener([this] {
@@ -111,6 +112,7 @@ class DeliveryTest : public ::testing::Test {
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<ControlLane> lane_;
   std::unique_ptr<net::Client> client_;
+  guard::Breakers breakers_{{.breaker = {.calls_min = 4, .open_ns = 50'000'000, .probes = 2}}};
   std::unique_ptr<DeliveryEngine> engine_;
 };
 
@@ -218,6 +220,40 @@ TEST_F(DeliveryTest, ATargetThatAnswers500IsToldWhenItRecovers) {
   sink.SetHandler(Ok);
   ASSERT_TRUE(WorkUntilOutboxIsEmpty());
   EXPECT_THAT(Keys(sink), SizeIs(5));
+}
+
+TEST_F(DeliveryTest, WhatABreakerHoldsBackIsNoAttemptAndGoesOutWhenItMay) {
+  HttpSink sink(Ok);
+  ConfigureOne(sink);
+  StartEngine();
+  Raise(0, 1);
+  ASSERT_TRUE(WorkUntilOutboxIsEmpty());
+  const auto now_ns = [&] { return clock_->SteadyNs(); };
+  ASSERT_TRUE(breakers_.Force("webhook:ward", guard::Forced::kOpen, now_ns()));
+  Raise(1, 5);
+  ASSERT_TRUE(WorkUntil([&] { return breakers_.List(now_ns())[0].rejected >= 2; }));
+  EXPECT_EQ(sink.count(), 1u);
+  EXPECT_EQ(OutboxRows(), 5u);
+  EXPECT_EQ(engine_->stats().retried, 0u);
+  ASSERT_TRUE(breakers_.Force("webhook:ward", guard::Forced::kNone, now_ns()));
+  ASSERT_TRUE(WorkUntilOutboxIsEmpty());
+  EXPECT_EQ(sink.count(), 6u);
+  EXPECT_EQ(breakers_.List(now_ns())[0].succeeded, 6u);
+}
+
+TEST_F(DeliveryTest, ATargetThatFailsOpensItsBreakerAndIsToldAllOfItWhenItIsBack) {
+  HttpSink bad(Say(500)), good(Ok);
+  Configure({TestTarget("bad", bad.Url("/hook")), TestTarget("good", good.Url("/hook"))},
+            {{.doctor_id = "d1", .targets = {"bad"}}, {.doctor_id = "d2", .targets = {"good"}}});
+  StartEngine();
+  Raise(0, 2000, "d1");
+  Raise(2000, 100, "d2");
+  ASSERT_TRUE(WorkUntil([&] { return OutboxRows() == 2000; })) << "the other target is told";
+  ASSERT_TRUE(WorkUntil([&] { return breakers_.List(clock_->SteadyNs())[0].opened > 0; }));
+  bad.SetHandler(Ok);
+  ASSERT_TRUE(WorkUntilOutboxIsEmpty());
+  EXPECT_THAT(Keys(bad), SizeIs(2000));
+  EXPECT_EQ(breakers_.List(clock_->SteadyNs())[0].state, guard::BreakerState::kClosed);
 }
 
 TEST_F(DeliveryTest, OneAlertThatATargetCannotTakeKeepsNoOtherAway) {
@@ -426,7 +462,7 @@ TEST_F(DeliveryTest, RefusesATargetThatItCouldNotReachSafely) {
   Configure({TestTarget("ward", "http://hospital.example/hook")}, {{.targets = {"ward"}}});
   client_ = std::move(*net::Client::Start({}));
   const auto engine = DeliveryEngine::Start(
-      options_, routing_, {*store_, journal_, *client_, *clock_, observe::Log::None()});
+      options_, routing_, {*store_, journal_, *client_, *clock_, observe::Log::None(), breakers_});
   ASSERT_FALSE(engine.has_value());
   EXPECT_THAT(engine.error().message, HasSubstr("target 'ward'"));
 }

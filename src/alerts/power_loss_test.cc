@@ -61,9 +61,10 @@ class Installation {
     options.retry = {.min_ms = 1, .max_ms = 5, .target_pause_max_ms = 5};
     options.escalation.after_ms = 0;
     options.seed = seed_;
+    guard::Breakers breakers({});
     auto engine = std::move(*DeliveryEngine::Start(
         options, routing_,
-        {*store_, *journal_, *client, base::SystemClock(), observe::Log::None()}));
+        {*store_, *journal_, *client, base::SystemClock(), observe::Log::None(), breakers}));
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (!disk_.power_is_off() && OutboxRows(committer) > 0) {
       EXPECT_LT(std::chrono::steady_clock::now(), deadline);

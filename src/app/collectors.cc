@@ -118,6 +118,28 @@ void CollectAlerts(const alerts::DeliveryStats& delivery, const alerts::StreamSt
                  Number(stream.events));
 }
 
+void CollectBreakers(const std::vector<guard::BreakerStatus>& breakers, observe::Sample& sample) {
+  for (const guard::BreakerStatus& status : breakers) {
+    for (const auto state : {guard::BreakerState::kClosed, guard::BreakerState::kOpen,
+                             guard::BreakerState::kHalfOpen}) {
+      sample.Gauge("weir_breaker_state", "1 for the state that the breaker is in",
+                   status.state == state ? 1 : 0,
+                   {{"dependency", status.name}, {"state", guard::Name(state)}});
+    }
+    sample.Counter("weir_breaker_opened_total", "How often the breaker opened",
+                   Number(status.opened), {{"dependency", status.name}});
+    sample.Counter("weir_breaker_rejected_total", "Calls that the breaker held back",
+                   Number(status.rejected), {{"dependency", status.name}});
+    const auto calls = [&](std::string_view outcome, uint64_t count) {
+      sample.Counter("weir_breaker_calls_total", "Calls that went out and ended, by outcome",
+                     Number(count), {{"dependency", status.name}, {"outcome", outcome}});
+    };
+    calls("succeeded", status.succeeded);
+    calls("failed", status.failed);
+    calls("ignored", status.ignored);
+  }
+}
+
 void CollectIntake(const std::vector<const epro::IntakeStats*>& loops, observe::Sample& sample) {
   const auto sum = [&](std::atomic<uint64_t> epro::IntakeStats::*member) {
     uint64_t total = 0;

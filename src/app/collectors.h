@@ -5,6 +5,7 @@
 
 #include "alerts/delivery.h"
 #include "alerts/stream.h"
+#include "guard/breakers.h"
 #include "journal/journal.h"
 #include "net/server.h"
 #include "observe/log.h"
@@ -20,6 +21,7 @@ void CollectTasks(const std::vector<tasks::TaskStatus>& tasks, const tasks::Engi
                   observe::Sample& sample);
 void CollectAlerts(const alerts::DeliveryStats& delivery, const alerts::StreamStats& stream,
                    observe::Sample& sample);
+void CollectBreakers(const std::vector<guard::BreakerStatus>& breakers, observe::Sample& sample);
 void CollectIntake(const std::vector<const epro::IntakeStats*>& loops, observe::Sample& sample);
 void CollectLog(const observe::LogStats& stats, observe::Sample& sample);
 

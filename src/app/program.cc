@@ -14,6 +14,7 @@
 #include "alerts/stream.h"
 #include "app/admin.h"
 #include "app/archiver.h"
+#include "app/breakers_api.h"
 #include "app/collectors.h"
 #include "app/commands/load_config.h"
 #include "app/config/load.h"
@@ -171,9 +172,12 @@ class Program {
     WEIR_ASSIGN_OR_RETURN(client_,
                           net::Client::Start({.connections_max = config_.alerts.max_in_flight + 8,
                                               .user_agent = std::string("weir/") + kVersion}));
-    WEIR_ASSIGN_OR_RETURN(
-        delivery_, alerts::DeliveryEngine::Start(DeliveryOptions(config_, clock_), routing,
-                                                 {*database_, *journal_, *client_, clock_, *log_}));
+    breakers_ = std::make_unique<guard::Breakers>(
+        BreakersOptions(config_), [this](const guard::BreakerStatus& status) { Tell(status); });
+    WEIR_ASSIGN_OR_RETURN(delivery_,
+                          alerts::DeliveryEngine::Start(
+                              DeliveryOptions(config_, clock_), routing,
+                              {*database_, *journal_, *client_, clock_, *log_, *breakers_}));
     inbox_->SetListener([this] {
       stream_->Notify();
       delivery_->Notify();
@@ -221,6 +225,19 @@ class Program {
     return {};
   }
 
+  void Tell(const guard::BreakerStatus& status) {
+    if (status.state == guard::BreakerState::kOpen) {
+      log_->Warn("breaker.opened", "calls to a dependency are held back",
+                 {observe::Target(status.name)});
+    } else if (status.state == guard::BreakerState::kHalfOpen) {
+      log_->Info("breaker.half_open", "a few calls try whether a dependency is well again",
+                 {observe::Target(status.name)});
+    } else {
+      log_->Info("breaker.closed", "calls to a dependency go out again",
+                 {observe::Target(status.name)});
+    }
+  }
+
   std::unique_ptr<net::Handler> MakeHandler(net::Loop& loop) {
     guard::Gate& gate = governance_->GateOf(loop);
     auto intake =
@@ -237,6 +254,7 @@ class Program {
     add(epro::ReportRoutes(reports));
     add(epro::StudyRoutes(reports));
     add(epro::TaskRoutes(reports));
+    add(BreakerRoutes({*breakers_, *helpers_, *audit_, clock_}));
     add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_}));
     parts.open_routes = PageRoutes();
     parts.continue_traces = config_.middlewares.trace;
@@ -260,6 +278,7 @@ class Program {
     for (const auto& intake : intakes_) intakes.push_back(&intake->stats());
     CollectIntake(intakes, sample);
     governance_->Collect(sample);
+    CollectBreakers(breakers_->List(clock_.SteadyNs()), sample);
     CollectLog(log_->stats(), sample);
   }
 
@@ -328,6 +347,7 @@ class Program {
     if (const auto level = observe::ParseLevel(config_.log.level)) log_->SetLevel(*level);
     // It was checked with the whole configuration.
     WEIR_CHECK(governance_->Reload(config_, *server_).has_value());
+    breakers_->Configure(BreakersOptions(config_), clock_.SteadyNs());
     auto catalog = clinical::Catalog::Load(InstrumentsDirectory(config_));
     base::Status installed;
     if (catalog) {
@@ -401,6 +421,7 @@ class Program {
   std::unique_ptr<alerts::Inbox> inbox_;
   std::unique_ptr<alerts::Stream> stream_;
   std::unique_ptr<net::Client> client_;
+  std::unique_ptr<guard::Breakers> breakers_;
   std::unique_ptr<alerts::DeliveryEngine> delivery_;
   std::unique_ptr<tasks::Service> service_;
   std::unique_ptr<tasks::Engine> engine_;

@@ -108,6 +108,20 @@ guard::GateOptions GateOptions(const config::Config& config) {
   return options;
 }
 
+guard::BreakersOptions BreakersOptions(const config::Config& config) {
+  constexpr int64_t kNsPerMs = 1'000'000;
+  guard::BreakersOptions options{.on = config.middlewares.breaker};
+  const config::Breaker& from = config.breaker;
+  options.breaker = {
+      .mode = from.mode == "google" ? guard::BreakerMode::kGoogle : guard::BreakerMode::kStates,
+      .calls_min = from.calls_min,
+      .failures_share = from.failures_share,
+      .slow_ns = from.slow_ms * kNsPerMs,
+      .open_ns = from.open_ms * kNsPerMs,
+      .probes = from.probes};
+  return options;
+}
+
 guard::RateLimitOptions RateLimitOptions(const config::Config& config) {
   const auto rate = [](const config::RateLimit& limit) -> guard::Rate {
     const uint64_t second = static_cast<uint64_t>(std::max(1.0, std::ceil(limit.per_second)));

@@ -8,6 +8,7 @@
 #include "alerts/routing.h"
 #include "app/config/config.h"
 #include "base/clock.h"
+#include "guard/breakers.h"
 #include "guard/gate.h"
 #include "guard/rate_limits.h"
 #include "observe/log.h"
@@ -28,6 +29,7 @@ alerts::RoutingOptions RoutingOptions(const config::Config& config);
 alerts::DeliveryOptions DeliveryOptions(const config::Config& config, const base::Clock& clock);
 tasks::EngineOptions EngineOptions(const config::Config& config);
 guard::GateOptions GateOptions(const config::Config& config);
+guard::BreakersOptions BreakersOptions(const config::Config& config);
 guard::RateLimitOptions RateLimitOptions(const config::Config& config);
 epro::IntakeOptions IntakeOptions(const config::Config& config);
 epro::ScheduleOf Schedules(const config::Config& config);

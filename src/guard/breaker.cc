@@ -30,6 +30,22 @@ std::string_view Name(BreakerState state) {
   return "closed";
 }
 
+std::string_view Name(BreakerMode mode) {
+  return mode == BreakerMode::kGoogle ? "google" : "states";
+}
+
+std::string_view Name(Forced forced) {
+  switch (forced) {
+    case Forced::kNone:
+      break;
+    case Forced::kOpen:
+      return "open";
+    case Forced::kClosed:
+      return "closed";
+  }
+  return "none";
+}
+
 Outcome ClassifyHttp(CallEnd end, int status) {
   if (end == CallEnd::kCancelled) return Outcome::kIgnored;
   if (end != CallEnd::kAnswered || status >= 500 || status == 429) return Outcome::kFailure;
@@ -84,6 +100,11 @@ void Breaker::Ended(Permit permit, Outcome outcome, int64_t took_ns, int64_t now
   ++counts.total;
   ++(outcome == Outcome::kSuccess ? counts.accepts : counts.failures);
   if (states && state_ == BreakerState::kClosed) DecideClosed(now_ns);
+}
+
+int64_t Breaker::retry_ns() const {
+  if (options_.mode == BreakerMode::kGoogle || state_ == BreakerState::kClosed) return 0;
+  return entered_ns_ + (state_ == BreakerState::kOpen ? options_.open_ns : options_.probe_lost_ns);
 }
 
 BreakerState Breaker::state(int64_t now_ns) const {

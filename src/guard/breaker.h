@@ -24,6 +24,8 @@ enum class BreakerState { kClosed, kOpen, kHalfOpen };
 enum class Forced { kNone, kOpen, kClosed };
 
 std::string_view Name(BreakerState state);
+std::string_view Name(BreakerMode mode);
+std::string_view Name(Forced forced);
 
 // How a call ended, for a breaker. kIgnored says nothing about the dependency: it was cancelled.
 enum class Outcome { kSuccess, kFailure, kIgnored };
@@ -47,6 +49,7 @@ struct BreakerOptions {
   int64_t open_ns = 2'000'000'000;
   int probes = 10;                         // all must succeed for it to close
   int64_t probe_lost_ns = 30'000'000'000;  // probes that did not end by then are sent anew
+  bool operator==(const BreakerOptions&) const = default;
 };
 
 class Breaker {
@@ -61,6 +64,9 @@ class Breaker {
   std::optional<Permit> Allow(int64_t now_ns, double draw);
   // `took_ns` is the call's duration. An outcome that belongs to an earlier state is left out.
   void Ended(Permit permit, Outcome outcome, int64_t took_ns, int64_t now_ns);
+
+  // Before it Allow() does not pass, unless a call ends or somebody gives an order. kGoogle: 0.
+  int64_t retry_ns() const;
 
   void Force(Forced forced) { forced_ = forced; }
   Forced forced() const { return forced_; }
@@ -84,7 +90,7 @@ class Breaker {
   void Enter(BreakerState state, int64_t now_ns);
   void DecideClosed(int64_t now_ns);
 
-  const BreakerOptions options_;
+  BreakerOptions options_;
   Window window_;
   Forced forced_ = Forced::kNone;
   BreakerState state_ = BreakerState::kClosed;

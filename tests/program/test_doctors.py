@@ -226,6 +226,29 @@ class Webhooks(unittest.TestCase):
                 self.webhook.behave = lambda: 200
             self.check_delivered_once(server, come_back)
 
+    def test_an_operator_may_hold_a_target_back_and_let_it_go(self):
+        def force(server, state, name="webhook:ward"):
+            return server.request("POST", f"/api/v1/breakers/{name}/force",
+                                  json.dumps({"state": state}))
+
+        with Server(sets=self.webhook.settings()) as server:
+            self.assertEqual(force(server, "open").status, 200)
+            self.assertEqual(force(server, "ajar").status, 422)
+            self.assertEqual(force(server, "open", "webhook:none").status, 404)
+
+            def let_go(server):
+                wait_for(lambda: server.metric("weir_breaker_rejected_total",
+                                               '{dependency="webhook:ward"}'), 20, "a call held back")
+                self.assertEqual(self.webhook.received, [])
+                breaker = server.get("/api/v1/breakers").json()["breakers"][0]
+                self.assertEqual((breaker["state"], breaker["forced"], breaker["opened"]),
+                                 ("open", "open", 0))
+                breaker = force(server, "none").json()["breakers"][0]
+                self.assertEqual((breaker["state"], breaker["forced"]), ("closed", "none"))
+            self.check_delivered_once(server, let_go)
+            self.assertEqual(server.text().count('"breaker.opened"'), 1)
+            self.assertEqual(server.text().count('"breaker.closed"'), 1)
+
     def test_one_that_hangs_delays_nothing_else(self):
         self.webhook.behave = lambda: None
         with Server(sets=self.webhook.settings()) as server:

@@ -32,6 +32,15 @@ struct Shedder {
   uint64_t max_queueing = 40'000;     // of them, those that wait for the disk
 };
 
+struct Breaker {
+  std::string mode = "states";
+  int calls_min = 20;
+  double failures_share = 0.5;
+  int slow_ms = 0;  // 0: a slow call counts as a good one
+  int open_ms = 2'000;
+  int probes = 10;
+};
+
 struct RateLimit {
   double per_second = 0;  // 0: no limit
   uint64_t burst = 0;     // 0: those of a second
@@ -149,6 +158,7 @@ struct Config {
   bool insecure_allow_public = false;
   Middlewares middlewares;
   Shedder shedder;
+  Breaker breaker;
   RateLimits rate_limits;
   Net net;
   Http http;

@@ -130,8 +130,8 @@ TEST(Config, TakesGoZerosSpellings) {
   EXPECT_EQ(loaded.config.http.request_timeout_ms, 3000);
   EXPECT_FALSE(loaded.config.middlewares.shedder);
   EXPECT_FALSE(loaded.config.middlewares.trace);
-  EXPECT_THAT(loaded.warnings,
-              ElementsAre("weir.yaml:5: 'Middlewares.Breaker' has no effect in this version"));
+  EXPECT_TRUE(loaded.config.middlewares.breaker);
+  EXPECT_THAT(loaded.warnings, IsEmpty());
   EXPECT_EQ(FromYaml("Rest: {Name: a, Port: 7, MaxConns: 10000}").config.port, 7);
 }
 

@@ -175,10 +175,6 @@ class Loader {
       return;
     }
     const auto wrong = Assign(key, key.field(loaded_.config, captures), node);
-    if (!wrong && !key.effective) {
-      loaded_.warnings.push_back(Place(line) + ": '" + Join(path) +
-                                 "' has no effect in this version");
-    }
     if (wrong) Error(Place(line), "'" + Join(path) + "': " + *wrong);
   }
 

@@ -36,7 +36,6 @@ struct Key {
   std::vector<std::string> aliases;  // other spellings, whole paths
   bool reloadable = false;
   bool secret = false;
-  bool effective = true;  // false: accepted and checked, and nothing in this version looks at it
   // The captures for which a configuration has values; empty for a path without <…>.
   std::function<std::vector<Captures>(const Config&)> instances;
 
@@ -59,10 +58,6 @@ struct Key {
   }
   Key& Secret() {
     secret = true;
-    return *this;
-  }
-  Key& WithoutEffect() {
-    effective = false;
     return *this;
   }
   bool pattern() const { return static_cast<bool>(instances); }

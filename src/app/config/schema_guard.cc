@@ -1,4 +1,4 @@
-// The keys of what stands before requests: middlewares, shedder, rate limits.
+// The keys of what stands before requests: middlewares, shedder, breakers, rate limits.
 #include "app/config/schema_table.h"
 
 namespace weir::config {
@@ -13,9 +13,9 @@ void AddMiddlewares(Table& t) {
         [](Config& c) { return &c.middlewares.prometheus; })
       .Also({"Middlewares.Prometheus"});
   t.Add("Rest.Middlewares.Breaker", Type::kBool,
-        "Taken for go-zero's sake: targets that fail are left alone for a while, always.",
+        "Hold calls back from a dependency that fails (webhooks), by Breaker.Mode.",
         [](Config& c) { return &c.middlewares.breaker; })
-      .WithoutEffect()
+      .Reloadable()
       .Also({"Middlewares.Breaker"});
   t.Add("Rest.Middlewares.Shedder", Type::kBool,
         "Shed what cannot be taken in time, by Shedder.Mode. The bounds of Shedder.MaxConcurrency "
@@ -56,6 +56,37 @@ void AddShedder(Table& t) {
   t.Add("Shedder.MaxQueueing", Type::kInteger, "The same for those that wait for the disk.",
         [](Config& c) { return &c.shedder.max_queueing; })
       .Between(1, kMillion)
+      .Reloadable();
+}
+
+void AddBreaker(Table& t) {
+  t.Add("Breaker.Mode", Type::kText,
+        "states: closed, open and half-open; google: go-zero's rule, which takes none of the "
+        "keys below. Time-outs, connection errors, 5xx and 429 are failures.",
+        [](Config& c) { return &c.breaker.mode; })
+      .Words({"states", "google"})
+      .Reloadable();
+  t.Add("Breaker.CallsMin", Type::kInteger, "Fewer calls within 2 s never open a breaker.",
+        [](Config& c) { return &c.breaker.calls_min; })
+      .Between(1, kMillion)
+      .Reloadable();
+  t.Add("Breaker.FailuresShare", Type::kReal, "Share of them that must fail for it to open.",
+        [](Config& c) { return &c.breaker.failures_share; })
+      .Between(0.01, 1)
+      .Reloadable();
+  t.Add("Breaker.Slow", Type::kDuration,
+        "A call that takes so long counts as failed. 0: none does.",
+        [](Config& c) { return &c.breaker.slow_ms; })
+      .Between(0, kDay)
+      .Reloadable();
+  t.Add("Breaker.Open", Type::kDuration, "How long an open breaker holds all calls back.",
+        [](Config& c) { return &c.breaker.open_ms; })
+      .Between(1, kDay)
+      .Reloadable();
+  t.Add("Breaker.Probes", Type::kInteger,
+        "Calls that then go out, and must all succeed for it to close.",
+        [](Config& c) { return &c.breaker.probes; })
+      .Between(1, 1000)
       .Reloadable();
 }
 
@@ -103,6 +134,7 @@ void AddRateLimits(Table& t) {
 void AddGuard(Table& t) {
   AddMiddlewares(t);
   AddShedder(t);
+  AddBreaker(t);
   AddRateLimits(t);
 }
 

@@ -123,7 +123,6 @@ std::string SchemaMarkdown() {
       }
       meaning += ".";
     }
-    if (!key.effective) meaning += " *Accepted and checked; without effect in this version.*";
     if (key.reloadable) meaning += " *reload*";
     if (key.secret) meaning += " *secret*";
     const std::string value = Default(key);
