@@ -118,6 +118,22 @@ void CollectAlerts(const alerts::DeliveryStats& delivery, const alerts::StreamSt
                  Number(stream.events));
 }
 
+void CollectTls(net::TlsContext& tls, observe::Sample& sample) {
+  net::TlsStats& stats = tls.stats();
+  const auto handshakes = [&](std::string_view outcome, const std::atomic<uint64_t>& count) {
+    sample.Counter("weir_tls_handshakes_total", "Handshakes that have ended, by outcome",
+                   Number(count.load(std::memory_order_relaxed)), {{"outcome", outcome}});
+  };
+  handshakes("full", stats.full);
+  handshakes("resumed", stats.resumed);
+  handshakes("plain_http", stats.plain_http);
+  handshakes("incompatible", stats.incompatible);
+  handshakes("certificate", stats.certificate);
+  handshakes("broken", stats.broken);
+  sample.Gauge("weir_tls_certificate_expires_seconds", "When the certificate ends, since 1970",
+               static_cast<double>(tls.expires_ms()) / 1000);
+}
+
 void CollectBreakers(const std::vector<guard::BreakerStatus>& breakers, observe::Sample& sample) {
   for (const guard::BreakerStatus& status : breakers) {
     for (const auto state : {guard::BreakerState::kClosed, guard::BreakerState::kOpen,

@@ -8,6 +8,7 @@
 #include "guard/breakers.h"
 #include "journal/journal.h"
 #include "net/server.h"
+#include "net/tls.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "services/epro/intake.h"
@@ -21,6 +22,7 @@ void CollectTasks(const std::vector<tasks::TaskStatus>& tasks, const tasks::Engi
                   observe::Sample& sample);
 void CollectAlerts(const alerts::DeliveryStats& delivery, const alerts::StreamStats& stream,
                    observe::Sample& sample);
+void CollectTls(net::TlsContext& tls, observe::Sample& sample);
 void CollectBreakers(const std::vector<guard::BreakerStatus>& breakers, observe::Sample& sample);
 void CollectIntake(const std::vector<const epro::IntakeStats*>& loops, observe::Sample& sample);
 void CollectLog(const observe::LogStats& stats, observe::Sample& sample);

@@ -149,7 +149,9 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
   std::string_view study;
   if (route.study_param >= 0) study = match.params[static_cast<size_t>(route.study_param)];
   security::Refusal refusal = outcome.refusal;
-  if (outcome) {
+  if (outcome && !outcome.identity->ComesWith(request.peer_certificate)) {
+    refusal = security::Refusal::kCertificate;
+  } else if (outcome) {
     const bool allowed = study.empty() ? outcome.identity->Allows(route.scope)
                                        : outcome.identity->Allows(route.scope, study);
     if (allowed) {

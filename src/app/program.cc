@@ -53,9 +53,10 @@ namespace {
 
 constexpr int kTickMs = 1000;
 
-std::string Address(const std::string& host, uint16_t port) {
+std::string Address(const std::string& host, uint16_t port, bool tls = false) {
   const bool v6 = host.find(':') != std::string::npos;
-  return "http://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return (tls ? "https://" : "http://") + (v6 ? "[" + host + "]" : host) + ":" +
+         std::to_string(port);
 }
 
 class Program {
@@ -83,6 +84,9 @@ class Program {
   // In this order; Stop() goes back over what was reached.
   base::Status Start() {
     WEIR_ASSIGN_OR_RETURN(transport_, net::ChooseTransport(config_.net.transport));
+    if (config_.tls.on()) {
+      WEIR_ASSIGN_OR_RETURN(tls_, net::TlsContext::Load(TlsOptions(config_), clock_));
+    }
     WEIR_RETURN_IF_ERROR(OpenDataDir());
     WEIR_RETURN_IF_ERROR(StartAdmin());
     WEIR_RETURN_IF_ERROR(OpenStores());
@@ -100,6 +104,7 @@ class Program {
     if (const auto refusal =
             security::CheckExposure({.host = config_.host,
                                      .admin_host = config_.admin.host,
+                                     .tls = config_.tls.on(),
                                      .insecure_allow_public = config_.insecure_allow_public,
                                      .tokens_active = tokens_->table()->active(clock_.WallMs())})) {
       return base::Fail(base::ErrorCode::kInvalidArgument, *refusal);
@@ -215,6 +220,7 @@ class Program {
     options.port = config_.port;
     options.loops = config_.http.loops;
     options.transport = transport_;
+    options.tls = tls_;
     options.limits = config_.http.limits;
     WEIR_ASSIGN_OR_RETURN(server_, net::Server::Start(options, [this](net::Loop& loop) {
                             return MakeHandler(loop);
@@ -278,22 +284,24 @@ class Program {
     for (const auto& intake : intakes_) intakes.push_back(&intake->stats());
     CollectIntake(intakes, sample);
     governance_->Collect(sample);
+    if (tls_) CollectTls(*tls_, sample);
     CollectBreakers(breakers_->List(clock_.SteadyNs()), sample);
     CollectLog(log_->stats(), sample);
   }
 
   void Announce() {
-    const std::string url = Address(config_.host, server_->port());
+    const std::string url = Address(config_.host, server_->port(), config_.tls.on());
     std::printf(
         "Weir %s is ready.\n"
         "  open    %s/\n"
         "  watch   %s/metrics\n"
-        "  try     curl -s %s/submit -H 'Content-Type: application/json' \\\n"
+        "  try     curl -s%s %s/submit -H 'Content-Type: application/json' \\\n"
         "            -d '{\"report_id\":\"r1\",\"patient_id\":\"p1\",\"data\":\"free text\"}'\n"
         "  data    %s, %llu records in the journal\n"
         "  limit   %zu connections\n"
         "  sockets %s\n",
-        kVersion, url.c_str(), Address(config_.admin.host, admin_->port()).c_str(), url.c_str(),
+        kVersion, url.c_str(), Address(config_.admin.host, admin_->port()).c_str(),
+        config_.tls.on() ? (" --cacert " + config_.tls.cert_file).c_str() : "", url.c_str(),
         config_.data_dir.c_str(), static_cast<unsigned long long>(journal_->durable_end().value()),
         server_->connections_max(), net::Name(transport_).data());
     if (tokens_->table()->size() == 0) {
@@ -325,8 +333,19 @@ class Program {
       } else if (*changed) {
         log_->Info("tokens.reloaded", "the tokens were read anew");
       }
+      if (tls_) TellTls(tls_->ReloadIfChanged());
     }
     return kFailed;
+  }
+
+  void TellTls(const base::Result<bool>& read) {
+    if (!read) {
+      log_->Error("tls.unreadable",
+                  "the certificate could not be read; the one of before is in force",
+                  {observe::Because(read.error())});
+    } else if (*read) {
+      log_->Info("tls.reloaded", "the certificate was read anew");
+    }
   }
 
   void Reload() {
@@ -358,6 +377,10 @@ class Program {
     if (!installed) {
       log_->Error("instruments.reload_refused", "the instruments of before stay in force",
                   {observe::Because(installed.error())});
+    }
+    if (tls_) {
+      const base::Status read = tls_->Reload();
+      TellTls(read ? base::Result<bool>(true) : base::Result<bool>(tl::unexpected(read.error())));
     }
     if (auto tokens = tokens_->Reload(); !tokens) {
       log_->Error("tokens.unreadable", "the tokens could not be read; those of before are in force",
@@ -432,6 +455,7 @@ class Program {
   std::vector<std::unique_ptr<epro::Intake>> intakes_;  // guarded by intakes_mutex_
   std::unique_ptr<Governance> governance_;
   net::TransportKind transport_ = net::TransportKind::kEpoll;
+  std::shared_ptr<net::TlsContext> tls_;  // null: plain sockets
   std::unique_ptr<net::Server> server_;
 };
 

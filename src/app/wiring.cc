@@ -96,6 +96,22 @@ epro::ScheduleOf Schedules(const config::Config& config) {
   };
 }
 
+net::TlsOptions TlsOptions(const config::Config& config) {
+  const config::Tls& from = config.tls;
+  net::TlsOptions options;
+  options.cert_file = from.cert_file;
+  options.key_file = from.key_file;
+  options.tls13_only = from.min_version == "1.3";
+  options.client_certificates = from.client_auth == "required" ? net::ClientCertificates::kRequired
+                                : from.client_auth == "optional"
+                                    ? net::ClientCertificates::kOptional
+                                    : net::ClientCertificates::kNone;
+  options.client_ca_file = from.client_ca;
+  options.ticket_rotation_ms = from.ticket_rotation_ms;
+  options.handshakes_max = from.handshakes_max;
+  return options;
+}
+
 guard::GateOptions GateOptions(const config::Config& config) {
   guard::GateOptions options;
   options.mode = !config.middlewares.shedder       ? guard::ShedderMode::kOff

@@ -11,6 +11,7 @@
 #include "guard/breakers.h"
 #include "guard/gate.h"
 #include "guard/rate_limits.h"
+#include "net/tls.h"
 #include "observe/log.h"
 #include "services/epro/api.h"
 #include "services/epro/intake.h"
@@ -28,6 +29,7 @@ observe::LogOptions LogOptions(const config::Config& config);
 alerts::RoutingOptions RoutingOptions(const config::Config& config);
 alerts::DeliveryOptions DeliveryOptions(const config::Config& config, const base::Clock& clock);
 tasks::EngineOptions EngineOptions(const config::Config& config);
+net::TlsOptions TlsOptions(const config::Config& config);
 guard::GateOptions GateOptions(const config::Config& config);
 guard::BreakersOptions BreakersOptions(const config::Config& config);
 guard::RateLimitOptions RateLimitOptions(const config::Config& config);

@@ -42,6 +42,8 @@ struct Request {
   bool has_body = false;
   int64_t received_ns = 0;  // steady clock, when the first byte was read
   std::string_view peer;    // "127.0.0.1"
+  // SHA-256 of the certificate that the client has proved, in hexadecimal digits; empty if none.
+  std::string_view peer_certificate;
 
   // Case-insensitive; the first of several.
   std::string_view Find(std::string_view name) const;

@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "net/http.h"
+#include "net/tls.h"
 
 namespace weir::net {
 
@@ -48,6 +49,7 @@ struct ServerOptions {
   unsigned loops = 0;    // 0: one per core
   std::string server_name = "weir";
   TransportKind transport = TransportKind::kEpoll;
+  std::shared_ptr<TlsContext> tls;  // null: plain sockets
   Limits limits;
 };
 

@@ -26,8 +26,8 @@ std::optional<std::string> CheckExposure(const Exposure& exposure) {
   std::string refusal = where + ", which others can reach: ";
   if (bare) {
     refusal +=
-        "put a proxy that speaks TLS in front and set InsecureAllowPublic: true, or listen on "
-        "127.0.0.1";
+        "set Tls.CertFile and Tls.KeyFile, or InsecureAllowPublic: true behind a proxy that speaks "
+        "TLS, or listen on 127.0.0.1";
   }
   if (bare && open) refusal += "; and ";
   if (open) refusal += "add a token with `weir tokens add NAME`, for none is in force";

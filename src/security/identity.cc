@@ -68,6 +68,8 @@ std::string_view Detail(Refusal refusal) {
       return "The header Authorization must read `Bearer <token>`.";
     case Refusal::kInvalid:
       return "The token is not known here, or is no longer in force.";
+    case Refusal::kCertificate:
+      return "The token is bound to a client certificate, which this connection has not shown.";
     case Refusal::kForbidden:
       return "The token does not have the scope or the study for this.";
   }
@@ -81,6 +83,7 @@ std::string_view ChallengeHeader(Refusal refusal) {
     case Refusal::kMalformed:
       return "WWW-Authenticate: Bearer realm=\"weir\", error=\"invalid_request\"\r\n";
     case Refusal::kInvalid:
+    case Refusal::kCertificate:
       return "WWW-Authenticate: Bearer realm=\"weir\", error=\"invalid_token\"\r\n";
     case Refusal::kForbidden:
       return "WWW-Authenticate: Bearer realm=\"weir\", error=\"insufficient_scope\"\r\n";

@@ -43,18 +43,24 @@ struct Identity {
   std::string name;  // the token's name; "anonymous" on an open server
   Scopes scopes;
   std::vector<std::string> studies;  // sorted; empty: all studies
+  // SHA-256 of the client certificate that it must come with, in hexadecimal digits; empty: none.
+  std::string certificate = {};
 
+  bool ComesWith(std::string_view peer_certificate) const {
+    return certificate.empty() || certificate == peer_certificate;
+  }
   bool Allows(Scope scope) const { return scopes.Has(scope); }
   bool Allows(Scope scope, std::string_view study) const;
   bool all_studies() const { return studies.empty(); }
 };
 
-// Why a request is turned away. The first three are 401, the last is 403.
+// Why a request is turned away. The last is 403, the others are 401.
 enum class Refusal : uint8_t {
-  kMissing,    // no Authorization
-  kMalformed,  // not "Bearer <token>"
-  kInvalid,    // unknown, revoked or expired: which of them, only the log of the operator knows
-  kForbidden,  // a good token that may not do this
+  kMissing,      // no Authorization
+  kMalformed,    // not "Bearer <token>"
+  kInvalid,      // unknown, revoked or expired: which of them, only the log of the operator knows
+  kCertificate,  // bound to a client certificate that the connection has not shown
+  kForbidden,    // a good token that may not do this
 };
 int HttpStatus(Refusal refusal);
 // A sentence for problem+json that says what to change.

@@ -50,6 +50,12 @@ bool IsName(std::string_view name) {
   return !name.empty() && name.size() <= kNameMax && std::ranges::all_of(name, allowed);
 }
 
+bool IsFingerprint(std::string_view hex) {
+  return hex.size() == 64 && std::ranges::all_of(hex, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
 std::string Write(const std::vector<Token>& tokens) {
   std::string out;
   base::JsonWriter json(out);
@@ -62,6 +68,9 @@ std::string Write(const std::vector<Token>& tokens) {
     json.Key("studies").BeginArray();
     for (const std::string& study : token.identity.studies) json.String(study);
     json.EndArray().Key("created").Time(token.created_ms);
+    if (!token.identity.certificate.empty()) {
+      json.Key("certificate").String(token.identity.certificate);
+    }
     if (token.expires_ms) json.Key("expires").Time(*token.expires_ms);
     if (token.revoked_ms) json.Key("revoked").Time(*token.revoked_ms);
     json.EndObject();
@@ -111,6 +120,14 @@ base::Result<Token> ReadToken(simdjson::dom::element element) {
     token.identity.studies.emplace_back(id);
   }
   std::ranges::sort(token.identity.studies);
+  // One that cannot be read must not mean "none".
+  if (simdjson::dom::element given; element["certificate"].get(given) == simdjson::SUCCESS) {
+    WEIR_ASSIGN_OR_RETURN(const std::string_view certificate, Text(element, "certificate"));
+    if (!IsFingerprint(certificate)) {
+      return Fail(ErrorCode::kCorruption, "a token's certificate is malformed");
+    }
+    token.identity.certificate = certificate;
+  }
   WEIR_ASSIGN_OR_RETURN(const auto created, Instant(element, "created"));
   WEIR_ASSIGN_OR_RETURN(token.expires_ms, Instant(element, "expires"));
   WEIR_ASSIGN_OR_RETURN(token.revoked_ms, Instant(element, "revoked"));
@@ -168,6 +185,10 @@ base::Status CheckNew(const NewToken& token) {
   if (token.scopes == Scopes()) {
     return Fail(ErrorCode::kInvalidArgument, "a token needs at least one scope");
   }
+  if (!token.certificate.empty() && !IsFingerprint(token.certificate)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a certificate is named by its SHA-256: 64 hexadecimal digits");
+  }
   const bool bad_study = std::ranges::any_of(
       token.studies, [](const std::string& study) { return study.empty() || study.size() > 128; });
   if (bad_study || token.studies.size() > kStudiesMax) {
@@ -200,7 +221,7 @@ base::Result<std::string> AddToken(const std::string& path, const NewToken& adde
     if (tokens.size() == kTokensMax) {
       return Fail(ErrorCode::kTooLarge, "there are 100,000 tokens already");
     }
-    Token token{{added.name, added.scopes, added.studies},
+    Token token{{added.name, added.scopes, added.studies, added.certificate},
                 base::Sha256(secret),
                 now_ms,
                 added.expires_ms,

@@ -40,6 +40,7 @@ struct NewToken {
   Scopes scopes;
   std::vector<std::string> studies;  // empty: all
   std::optional<int64_t> expires_ms;
+  std::string certificate;  // see Identity
 };
 
 inline constexpr size_t kTokensMax = 100'000;

@@ -20,9 +20,10 @@ void AddExtension(X509* certificate, int nid, const char* value) {
   X509_EXTENSION_free(extension);
 }
 
-std::string ToPem(X509* certificate) {
+template <class Write>
+std::string ToPem(Write write) {
   BIO* memory = BIO_new(BIO_s_mem());
-  PEM_write_bio_X509(memory, certificate);
+  write(memory);
   char* bytes = nullptr;
   const long size = BIO_get_mem_data(memory, &bytes);
   std::string pem(bytes, static_cast<size_t>(size));
@@ -50,7 +51,9 @@ TlsIdentity::TlsIdentity() : context_(SSL_CTX_new(TLS_server_method())) {
   WEIR_CHECK(X509_sign(certificate, key, EVP_sha256()) > 0);
   WEIR_CHECK(SSL_CTX_use_certificate(context_, certificate) == 1);
   WEIR_CHECK(SSL_CTX_use_PrivateKey(context_, key) == 1);
-  certificate_pem_ = ToPem(certificate);
+  certificate_pem_ = ToPem([&](BIO* to) { PEM_write_bio_X509(to, certificate); });
+  key_pem_ = ToPem(
+      [&](BIO* to) { PEM_write_bio_PrivateKey(to, key, nullptr, nullptr, 0, nullptr, nullptr); });
   X509_free(certificate);
   EVP_PKEY_free(key);
 }

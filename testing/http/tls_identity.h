@@ -18,10 +18,12 @@ class TlsIdentity {
   SSL_CTX* context() const { return context_; }
   // What a client that trusts it needs.
   const std::string& certificate_pem() const { return certificate_pem_; }
+  const std::string& key_pem() const { return key_pem_; }
 
  private:
   SSL_CTX* context_;
   std::string certificate_pem_;
+  std::string key_pem_;
 };
 
 }  // namespace weir::testing

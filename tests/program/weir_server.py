@@ -91,7 +91,7 @@ class Server:
             self.output.append(line)
 
     def _port(self, word):
-        found = re.search(rf"^\s+{word}\s+http://[^/]*:(\d+)/", self.text(), re.M)
+        found = re.search(rf"^\s+{word}\s+https?://[^/]*:(\d+)/", self.text(), re.M)
         return int(found.group(1)) if found else None
 
     def text(self):

@@ -1,6 +1,7 @@
 #include "security/tokens.h"
 
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <cstdio>
 #include <memory>
 
@@ -17,19 +18,32 @@ int Failed(const base::Error& error) {
   return error.code == base::ErrorCode::kInvalidArgument ? kWrongUsage : kFailed;
 }
 
+// As `openssl x509 -fingerprint -sha256` prints it, or without colons.
+std::string Fingerprint(std::string_view text) {
+  std::string hex;
+  for (const char c : text) {
+    if (c != ':') hex += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return hex;
+}
+
 struct AddArguments {
   ConfigArguments config;
   std::string name;
   std::string scopes = "submit";
   std::vector<std::string> studies;
   std::string expires;
+  std::string certificate;
 };
 
 int Add(const AddArguments& arguments) {
   const auto config = LoadConfig(arguments.config);
   if (!config) return kWrongUsage;
-  security::NewToken token{
-      .name = arguments.name, .scopes = {}, .studies = arguments.studies, .expires_ms = {}};
+  security::NewToken token{.name = arguments.name,
+                           .scopes = {},
+                           .studies = arguments.studies,
+                           .expires_ms = {},
+                           .certificate = Fingerprint(arguments.certificate)};
   auto scopes = security::ParseScopes(arguments.scopes);
   if (!scopes) return Failed(scopes.error());
   token.scopes = *scopes;
@@ -83,6 +97,8 @@ void AddTokens(CLI::App& app, int* exit_code) {
       ->capture_default_str();
   command->add_option("--study", add->studies, "a study it is for; none given: all");
   command->add_option("--expires", add->expires, "when it ends, as 2027-01-31T00:00:00Z");
+  command->add_option("--certificate-sha256", add->certificate,
+                      "only on connections that have shown this client certificate");
   add->config.AddTo(*command);
   command->callback([add, exit_code] { *exit_code = Add(*add); });
 

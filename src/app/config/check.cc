@@ -64,6 +64,12 @@ std::vector<std::string> CheckWhole(const Config& config) {
           "Http.BodyBytesMax", "Journal.BatchBytesMax");
   ordered(config.journal.options.batch_bytes_max <= config.journal.options.pending_bytes_max,
           "Journal.BatchBytesMax", "Journal.PendingBytesMax");
+  if (config.tls.cert_file.empty() != config.tls.key_file.empty()) {
+    wrong.push_back("Tls.CertFile and Tls.KeyFile need each other");
+  }
+  if ((config.tls.client_auth == "none") != config.tls.client_ca.empty()) {
+    wrong.push_back("Tls.ClientAuth and Tls.ClientCa need each other");
+  }
   if (config.port != 0 && config.port == config.admin.port && config.host == config.admin.host) {
     wrong.push_back("Port and Admin.Port must differ");
   }

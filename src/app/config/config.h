@@ -52,6 +52,17 @@ struct RateLimits {
   std::vector<std::string> trusted_proxies;  // addresses or networks
 };
 
+struct Tls {
+  std::string cert_file;  // PEM; empty, with key_file: no TLS
+  std::string key_file;
+  std::string min_version = "1.2";
+  std::string client_auth = "none";
+  std::string client_ca;  // PEM
+  int ticket_rotation_ms = 3'600'000;
+  unsigned handshakes_max = 1'000;  // under way, of one loop
+  bool on() const { return !cert_file.empty(); }
+};
+
 struct Net {
   std::string transport = "auto";  // see net::ChooseTransport
 };
@@ -161,6 +172,7 @@ struct Config {
   Breaker breaker;
   RateLimits rate_limits;
   Net net;
+  Tls tls;
   Http http;
   Journal journal;
   Store store;

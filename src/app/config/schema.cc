@@ -35,6 +35,37 @@ void AddServer(Table& t) {
         [](Config& c) { return &c.insecure_allow_public; });
 }
 
+void AddTls(Table& t) {
+  t.Add("Tls.CertFile", Type::kText,
+        "PEM file of the server's certificate, then those that sign it. With Tls.KeyFile: the "
+        "server speaks TLS on Port, and nothing else. Read anew when the files change, and on "
+        "SIGHUP.",
+        [](Config& c) { return &c.tls.cert_file; })
+      .Also({"CertFile", "Rest.CertFile"});
+  t.Add("Tls.KeyFile", Type::kText, "PEM file of its key, without a passphrase.", [](Config& c) {
+     return &c.tls.key_file;
+   }).Also({"KeyFile", "Rest.KeyFile"});
+  t.Add("Tls.MinVersion", Type::kText, "The oldest version that is spoken.", [](Config& c) {
+     return &c.tls.min_version;
+   }).Words({"1.2", "1.3"});
+  t.Add("Tls.ClientAuth", Type::kText,
+        "Whether clients show a certificate, too: none, optional or required. A token may be bound "
+        "to one (`weir tokens add --certificate-sha256`).",
+        [](Config& c) { return &c.tls.client_auth; })
+      .Words({"none", "optional", "required"});
+  t.Add("Tls.ClientCa", Type::kText, "PEM file of those who sign clients' certificates.",
+        [](Config& c) { return &c.tls.client_ca; });
+  t.Add("Tls.TicketRotation", Type::kDuration,
+        "How often the keys of session tickets change. A ticket is good for at most twice as long, "
+        "and until the server ends.",
+        [](Config& c) { return &c.tls.ticket_rotation_ms; })
+      .Between(1'000, kDay);
+  t.Add("Tls.HandshakesMax", Type::kInteger,
+        "Handshakes under way, of one loop; further connections wait, unread.",
+        [](Config& c) { return &c.tls.handshakes_max; })
+      .Between(1, 100'000);
+}
+
 void AddHttp(Table& t) {
   t.Add("Net.Transport", Type::kText,
         "How sockets are reached: epoll, io_uring (an error where it does not work), or auto: "
@@ -250,6 +281,7 @@ const std::vector<Key>& Schema() {
     Table table;
     AddServer(table);
     AddGuard(table);
+    AddTls(table);
     AddHttp(table);
     AddJournal(table);
     AddStoreAndTasks(table);

@@ -22,7 +22,7 @@ using ::testing::StartsWith;
 
 // Each test on each transport that Server::Start may be given.
 class Conformance : public OnEveryTransport {};
-INSTANTIATE_TEST_SUITE_P(Transports, Conformance, EveryTransport(), TransportName);
+INSTANTIATE_TEST_SUITE_P(Transports, Conformance, EveryTransportAndTls(), TransportName);
 
 TEST_P(Conformance, AnswersAndKeepsTheConnection) {
   const auto server = Start({.server_name = "weir"});

@@ -77,6 +77,7 @@ size_t Http1Session::BeginRequest(std::string_view input, size_t head_size) {
   request.ticket = SessionHost::MakeTicket(id(), sequence);
   request.received_ns = received_ns;
   request.peer = peer_;
+  request.peer_certificate = host_.transport.PeerCertificate(id());
 
   // Whether the client sends a body that is refused, or is too long to be read past, nobody knows:
   // then the connection ends with the refusal.
@@ -176,6 +177,7 @@ void Http1Session::FinishBody() {
   host_.head.request.ticket = SessionHost::MakeTicket(id(), plan.sequence);
   host_.head.request.received_ns = plan.started_ns;
   host_.head.request.peer = peer_;
+  host_.head.request.peer_certificate = host_.transport.PeerCertificate(id());
   HandleWhole(body->whole(), plan.coding, plan.sequence);
 }
 

@@ -1,6 +1,10 @@
 #include "net/server/make_transport.h"
 
+#include <utility>
+
+#include "base/clock.h"
 #include "net/server/epoll_transport.h"
+#include "net/server/tls_transport.h"
 #include "net/server/uring_queue.h"
 #include "net/server/uring_transport.h"
 
@@ -26,13 +30,17 @@ base::Result<TransportKind> ChooseTransport(std::string_view configured) {
                         "set Net.Transport to auto or epoll");
 }
 
-base::Result<std::unique_ptr<Transport>> MakeTransport(TransportKind kind) {
+base::Result<std::unique_ptr<Transport>> MakeTransport(TransportKind kind,
+                                                       std::shared_ptr<TlsContext> tls) {
+  std::unique_ptr<Transport> transport;
   if (kind == TransportKind::kEpoll) {
-    WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, EpollTransport::Create());
-    return transport;
+    WEIR_ASSIGN_OR_RETURN(transport, EpollTransport::Create());
+  } else {
+    WEIR_ASSIGN_OR_RETURN(transport, UringTransport::Create());
   }
-  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, UringTransport::Create());
-  return transport;
+  if (!tls) return transport;
+  return std::unique_ptr<Transport>(
+      std::make_unique<TlsTransport>(std::move(transport), std::move(tls), base::SystemClock()));
 }
 
 }  // namespace weir::net

@@ -9,6 +9,8 @@
 
 namespace weir::net {
 
-base::Result<std::unique_ptr<Transport>> MakeTransport(TransportKind kind);
+// `tls`: null for plain sockets.
+base::Result<std::unique_ptr<Transport>> MakeTransport(TransportKind kind,
+                                                       std::shared_ptr<TlsContext> tls = nullptr);
 
 }  // namespace weir::net

@@ -67,7 +67,8 @@ class ServerOfLoops final : public Server {
 base::Status ServerOfLoops::Begin(const ServerOptions& options, const HandlerFactory& handler) {
   const unsigned count = LoopsOf(options.loops);
   for (unsigned i = 0; i < count; ++i) {
-    WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, MakeTransport(options.transport));
+    WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport,
+                          MakeTransport(options.transport, options.tls));
     EventLoop::Options loop_options{.index = i,
                                     .limits = options.limits,
                                     .body_memory_max = options.limits.body_memory_bytes_max / count,

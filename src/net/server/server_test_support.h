@@ -3,9 +3,12 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +16,8 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,6 +31,7 @@
 #include "net/server/event_loop.h"
 #include "net/server/uring_queue.h"
 #include "testing/disk/virtual_clock.h"
+#include "testing/http/tls_identity.h"
 #include "testing/net/scripted_transport.h"
 
 namespace weir::net {
@@ -85,25 +91,72 @@ inline std::unique_ptr<Server> StartServer(ServerOptions options, Configure conf
   return std::move(*server);
 }
 
+// A server's certificate, made for this process, in files that live as long as this does.
+class CertificateFiles {
+ public:
+  CertificateFiles()
+      : directory_(std::filesystem::path(::testing::TempDir()) /
+                   ("weir-tls-" + std::to_string(getpid()) + "-" + std::to_string(++made_))) {
+    std::filesystem::create_directories(directory_);
+    Write(testing::TlsIdentity());
+  }
+  ~CertificateFiles() { std::filesystem::remove_all(directory_); }
+  void Write(const testing::TlsIdentity& identity) {
+    std::ofstream(cert()) << identity.certificate_pem();
+    std::ofstream(key()) << identity.key_pem();
+  }
+  std::string cert() const { return directory_ / "cert.pem"; }
+  std::string key() const { return directory_ / "key.pem"; }
+
+ private:
+  inline static int made_ = 0;
+  std::filesystem::path directory_;
+};
+
+inline std::shared_ptr<TlsContext> LoadTls(const CertificateFiles& files, TlsOptions options = {}) {
+  options.cert_file = files.cert();
+  options.key_file = files.key();
+  auto context = TlsContext::Load(options, base::SystemClock());
+  EXPECT_TRUE(context.has_value()) << context.error().message;
+  return std::move(*context);
+}
+
+struct Sockets {
+  TransportKind kind = TransportKind::kEpoll;
+  bool tls = false;
+};
+
+// Whether a test's Client speaks TLS.
+inline bool clients_speak_tls = false;
+
 // A suite of tests that each run on each transport.
-class OnEveryTransport : public ::testing::TestWithParam<TransportKind> {
+class OnEveryTransport : public ::testing::TestWithParam<Sockets> {
  protected:
   void SetUp() override {
-    if (GetParam() != TransportKind::kUring) return;
+    clients_speak_tls = GetParam().tls;
+    if (GetParam().kind != TransportKind::kUring) return;
     const base::Status works = ProbeUring();
     if (!works) GTEST_SKIP() << "io_uring does not work here: " << works.error().message;
   }
+  void TearDown() override { clients_speak_tls = false; }
   std::unique_ptr<Server> Start(ServerOptions options = {}, Configure configure = {}) const {
-    options.transport = GetParam();
+    static const CertificateFiles files;
+    options.transport = GetParam().kind;
+    if (GetParam().tls && !options.tls) options.tls = LoadTls(files);
     return StartServer(std::move(options), std::move(configure));
   }
 };
 
 inline auto EveryTransport() {
-  return ::testing::Values(TransportKind::kEpoll, TransportKind::kUring);
+  return ::testing::Values(Sockets{TransportKind::kEpoll}, Sockets{TransportKind::kUring});
 }
-inline std::string TransportName(const ::testing::TestParamInfo<TransportKind>& info) {
-  return std::string(Name(info.param));
+inline auto EveryTransportAndTls() {
+  return ::testing::Values(Sockets{TransportKind::kEpoll}, Sockets{TransportKind::kUring},
+                           Sockets{TransportKind::kEpoll, true},
+                           Sockets{TransportKind::kUring, true});
+}
+inline std::string TransportName(const ::testing::TestParamInfo<Sockets>& info) {
+  return std::string(Name(info.param.kind)) + (info.param.tls ? "_tls" : "");
 }
 
 // A value that another thread sets and a test waits for.
@@ -161,10 +214,12 @@ class Client {
     connected_ = connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     const int on = 1;
     setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connected_ && clients_speak_tls) ShakeHands();
   }
   ~Client() { Close(); }
   Client(Client&& other) noexcept
       : descriptor_(std::exchange(other.descriptor_, -1)),
+        ssl_(std::exchange(other.ssl_, nullptr)),
         connected_(other.connected_),
         received_(std::move(other.received_)) {}
   Client(const Client&) = delete;
@@ -175,8 +230,8 @@ class Client {
   // False: the server does not take it any more.
   bool Send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0) return false;
+      const ssize_t sent = SendSome(bytes, 0);
+      if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
     return true;
@@ -186,7 +241,7 @@ class Client {
     size_t total = 0;
     while (total < bytes_max && Ready(POLLOUT, quiet_ms)) {
       const std::string_view rest = piece.substr(total % piece.size());
-      const ssize_t sent = send(descriptor_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t sent = SendSome(rest, MSG_DONTWAIT);
       if (sent < 0 && errno != EAGAIN) {
         reset_ = true;  // told once, and not again by recv()
         break;
@@ -195,8 +250,12 @@ class Client {
     }
     return total;
   }
-  void Finish() { shutdown(descriptor_, SHUT_WR); }
+  void Finish() {
+    if (ssl_) SSL_shutdown(ssl_);
+    shutdown(descriptor_, SHUT_WR);
+  }
   void Close() {
+    SSL_free(std::exchange(ssl_, nullptr));
     if (descriptor_ >= 0) close(std::exchange(descriptor_, -1));
   }
 
@@ -237,14 +296,25 @@ class Client {
   // Waits for the end of the connection, and for nothing before it.
   bool AtEnd() { return received_.empty() && !Receive() && ended_; }
   bool reset() const { return reset_; }
-  bool Silent(int ms) { return received_.empty() && !Ready(POLLIN, ms); }
+  bool Silent(int ms) {
+    if (!received_.empty()) return false;
+    // Of TLS something may come that is not for us: tickets.
+    while (Ready(POLLIN, ms)) {
+      char byte;
+      if (!ssl_ || SslReceive(&byte, 0) >= 0 || errno != EAGAIN) return false;
+    }
+    return true;
+  }
+  SSL* ssl() const { return ssl_; }
   const std::string& received() const { return received_; }
 
   // False: the end, or nothing came in time.
   bool Receive() {
     if (!Ready(POLLIN, kPatienceMs)) return false;
     char buffer[64 << 10];
-    const ssize_t size = recv(descriptor_, buffer, sizeof buffer, 0);
+    const ssize_t size =
+        ssl_ ? SslReceive(buffer, sizeof buffer) : recv(descriptor_, buffer, sizeof buffer, 0);
+    if (size < 0 && ssl_ && errno == EAGAIN) return Receive();
     if (size > 0) {
       received_.append(buffer, static_cast<size_t>(size));
       return true;
@@ -255,7 +325,39 @@ class Client {
   }
 
  private:
+  // The peer's certificate is not looked at: tests of that have their own clients.
+  void ShakeHands() {
+    static SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
+    ssl_ = SSL_new(context);
+    SSL_set_fd(ssl_, descriptor_);
+    SSL_set_mode(ssl_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_connect(ssl_);
+  }
+  ssize_t SendSome(std::string_view bytes, int flags) {
+    if (!ssl_) return send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | flags);
+    if (flags & MSG_DONTWAIT) fcntl(descriptor_, F_SETFL, O_NONBLOCK);
+    ERR_clear_error();
+    const int sent = SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()));
+    const int error = sent > 0 ? 0 : SSL_get_error(ssl_, sent);
+    if (flags & MSG_DONTWAIT) fcntl(descriptor_, F_SETFL, 0);
+    if (sent > 0) return sent;
+    errno = error == SSL_ERROR_WANT_WRITE ? EAGAIN : EPIPE;
+    return -1;
+  }
+  // As recv() would: 0 at the end, or −1 with errno; EAGAIN: only records that are not for us.
+  ssize_t SslReceive(char* to, size_t size) {
+    fcntl(descriptor_, F_SETFL, O_NONBLOCK);
+    ERR_clear_error();
+    const int got = size == 0 ? SSL_peek(ssl_, to, 1) : SSL_read(ssl_, to, static_cast<int>(size));
+    const int error = got > 0 ? 0 : SSL_get_error(ssl_, got);
+    fcntl(descriptor_, F_SETFL, 0);
+    if (got > 0) return got;
+    if (error == SSL_ERROR_ZERO_RETURN) return 0;
+    errno = error == SSL_ERROR_WANT_READ ? EAGAIN : ECONNRESET;
+    return -1;
+  }
   bool Ready(short what, int ms) {
+    if (ssl_ && what == POLLIN && SSL_has_pending(ssl_)) return true;
     pollfd watched{descriptor_, what, 0};
     return poll(&watched, 1, ms) > 0;
   }
@@ -282,6 +384,7 @@ class Client {
   }
 
   int descriptor_;
+  SSL* ssl_ = nullptr;
   bool connected_ = false;
   bool ended_ = false;
   bool reset_ = false;

@@ -66,6 +66,9 @@ class Transport {
   // reasonable time; `reset` discards what the peer has not yet taken and tells it that the
   // connection failed.
   virtual void Close(ConnectionId id, bool reset) = 0;
+  // SHA-256 of the certificate that the peer has shown and proved, in hexadecimal digits; empty
+  // without TLS, and before there is anything to receive.
+  virtual std::string_view PeerCertificate(ConnectionId) const { return {}; }
   // After everything was closed, on the loop's thread, in place of a further Wait(): when it
   // returns no socket is held any more.
   virtual void Finish() {}

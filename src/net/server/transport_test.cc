@@ -141,7 +141,7 @@ class EveryTransportTest : public OnEveryTransport {};
 INSTANTIATE_TEST_SUITE_P(Transports, EveryTransportTest, EveryTransport(), TransportName);
 
 TEST_P(EveryTransportTest, BringsWhatIsSentAndTakesTheAnswer) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   bench.echo = true;
   std::vector<Client> clients;
   for (int i = 0; i < 300; ++i) clients.emplace_back(bench.port());
@@ -169,7 +169,7 @@ TEST_P(EveryTransportTest, BringsWhatIsSentAndTakesTheAnswer) {
 }
 
 TEST_P(EveryTransportTest, IsWokenByAnyThreadWhileItWaitsOrBefore) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   bench->Wake();
   ASSERT_TRUE(bench.Until([&] { return bench.woken == 1; }));
   for (int i = 0; i < 200; ++i) {
@@ -187,7 +187,7 @@ TEST_P(EveryTransportTest, IsWokenByAnyThreadWhileItWaitsOrBefore) {
 // Answers of all sizes to a client that reads late: none is lost, cut or out of order, and what
 // the transport takes meanwhile is bounded.
 TEST_P(EveryTransportTest, KeepsTheOrderOfWhatASlowClientReads) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   Client client(bench.port(), 4096);
   const ConnectionId id = bench.Accept();
   const std::string text = Numbers(24u << 20);
@@ -217,7 +217,7 @@ TEST_P(EveryTransportTest, KeepsTheOrderOfWhatASlowClientReads) {
 }
 
 TEST_P(EveryTransportTest, TakesNoMoreThanTheKernelAndALittle) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   Client client(bench.port(), 4096);
   const ConnectionId id = bench.Accept();
   const std::string answer(1'000, 'x');
@@ -237,7 +237,7 @@ TEST_P(EveryTransportTest, TakesNoMoreThanTheKernelAndALittle) {
 
 // The last answer is on its way when the connection is closed.
 TEST_P(EveryTransportTest, ClosingDeliversWhatWasTaken) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   for (const size_t fill : {size_t{0}, size_t{16u << 20}}) {
     Client client(bench.port(), 4096);
     const ConnectionId id = bench.Accept();
@@ -264,7 +264,7 @@ TEST_P(EveryTransportTest, ClosingDeliversWhatWasTaken) {
 }
 
 TEST_P(EveryTransportTest, AResetIsSeenAsOne) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   Client client(bench.port());
   const ConnectionId id = bench.Accept();
   bench.Close(id, true);
@@ -274,7 +274,7 @@ TEST_P(EveryTransportTest, AResetIsSeenAsOne) {
 }
 
 TEST_P(EveryTransportTest, AHalfClosedConnectionStillTakesAnswers) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   Client client(bench.port());
   const ConnectionId id = bench.Accept();
   client.Send("all");
@@ -291,7 +291,7 @@ TEST_P(EveryTransportTest, AHalfClosedConnectionStillTakesAnswers) {
 }
 
 TEST_P(EveryTransportTest, TellsOnceThatAConnectionIsLost) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   Client client(bench.port());
   const ConnectionId id = bench.Accept();
   const linger at_once{.l_onoff = 1, .l_linger = 0};
@@ -306,7 +306,7 @@ TEST_P(EveryTransportTest, TellsOnceThatAConnectionIsLost) {
 }
 
 TEST_P(EveryTransportTest, PausedItBringsNothingAndThenEverything) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   Client client(bench.port());
   const ConnectionId id = bench.Accept();
   const std::string text = Numbers(64u << 20);
@@ -340,7 +340,7 @@ TEST_P(EveryTransportTest, PausedItBringsNothingAndThenEverything) {
 
 // More arrives in a turn than the loop has buffers for.
 TEST_P(EveryTransportTest, BurstsOfManyConnectionsArriveWhole) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   constexpr size_t kClients = 40;
   std::vector<Client> clients;
   for (size_t i = 0; i < kClients; ++i) clients.emplace_back(bench.port());
@@ -362,7 +362,7 @@ TEST_P(EveryTransportTest, BurstsOfManyConnectionsArriveWhole) {
 
 // More is sent in a turn than the submission queue and the memory for gathered sends hold.
 TEST_P(EveryTransportTest, BurstsOfAnswersArriveWhole) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   std::vector<Client> clients;
   for (int i = 0; i < 1'500; ++i) clients.emplace_back(bench.port());
   ASSERT_TRUE(bench.Until([&] { return bench.adopted == clients.size(); }));
@@ -378,7 +378,7 @@ TEST_P(EveryTransportTest, BurstsOfAnswersArriveWhole) {
 }
 
 TEST_P(EveryTransportTest, ConnectionsComeAndGoInAnyOrder) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   bench.on_received = [&](ConnectionId id) {
     EXPECT_EQ(bench->Send(id, "bye"), 3u);
     bench->FinishSending(id);
@@ -408,7 +408,7 @@ TEST_P(EveryTransportTest, ConnectionsComeAndGoInAnyOrder) {
 }
 
 TEST_P(EveryTransportTest, OnceItStopsAcceptingThePortIsFree) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   Client before(bench.port());
   bench.Accept();
   const uint16_t port = bench.port();
@@ -421,7 +421,7 @@ TEST_P(EveryTransportTest, OnceItStopsAcceptingThePortIsFree) {
 // Nobody waits in the kernel for ever because the server has run out of descriptors, and the
 // server does not spin.
 TEST_P(EveryTransportTest, RefusesWhileThereIsNoDescriptorAndRecovers) {
-  Bench bench(GetParam());
+  Bench bench(GetParam().kind);
   Client first(bench.port());
   const ConnectionId id = bench.Accept();
   Client waiting(bench.port());  // already has its descriptor at this end

@@ -1,0 +1,444 @@
+#include "net/server/tls_transport.h"
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace weir::net {
+namespace {
+
+// The largest record's content (RFC 8446, section 5.1), and room to gather several.
+constexpr size_t kRecordBytes = 16u << 10;
+constexpr size_t kBufferBytes = 4 * kRecordBytes;
+// How long the peer may take for the last bytes after a close, and of how many.
+constexpr int64_t kLingerNs = 30'000'000'000;
+constexpr int64_t kLingerLookNs = 1'000'000'000;
+constexpr size_t kLingeringMax = 1024;
+constexpr std::string_view kSpeakTls =
+    "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+    "Content-Length: 40\r\n\r\nthis port speaks TLS: ask it by https://\n";
+
+}  // namespace
+
+BIO_METHOD* TlsTransport::Method() {
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir");
+    WEIR_CHECK(made != nullptr);
+    BIO_meth_set_read(made, Read);
+    BIO_meth_set_write(made, Write);
+    BIO_meth_set_ctrl(made, Control);
+    return made;
+  }();
+  return method;
+}
+
+int TlsTransport::Read(BIO* bio, char* to, int size) {
+  BIO_clear_retry_flags(bio);
+  auto& link = *static_cast<Link*>(BIO_get_data(bio));
+  const size_t taken = std::min(link.arriving.size(), static_cast<size_t>(size));
+  if (taken == 0) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  std::memcpy(to, link.arriving.data(), taken);
+  link.arriving.remove_prefix(taken);
+  return static_cast<int>(taken);
+}
+
+int TlsTransport::Write(BIO* bio, const char* from, int size) {
+  auto& self = *static_cast<TlsTransport*>(BIO_get_app_data(bio));
+  self.encrypted_.append(from, static_cast<size_t>(size));
+  return size;
+}
+
+long TlsTransport::Control(BIO*, int command, long, void*) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+TlsTransport::TlsTransport(std::unique_ptr<Transport> inner, std::shared_ptr<TlsContext> context,
+                           const base::Clock& clock)
+    : inner_(std::move(inner)),
+      context_(std::move(context)),
+      openssl_(static_cast<OpenSslContext&>(*context_)),
+      clock_(clock),
+      buffer_(new char[kBufferBytes]) {}
+
+TlsTransport::~TlsTransport() {
+  for (Connection& connection : connections_) {
+    if (connection.link) SSL_free(connection.link->ssl);
+  }
+}
+
+ConnectionId TlsTransport::Adopt(int descriptor) {
+  const ConnectionId id = inner_->Adopt(descriptor);
+  if (id >= connections_.size()) connections_.resize(id + 1);
+  WEIR_CHECK(!connections_[id].open);
+  connections_[id] = {};
+  connections_[id].open = true;
+  return id;
+}
+
+void TlsTransport::Wait(int64_t timeout_ns, TransportEvents& events) {
+  events_ = &events;
+  if (!again_.empty()) {
+    timeout_ns = 0;
+  } else if (!lingering_.empty()) {
+    timeout_ns = timeout_ns < 0 ? kLingerLookNs : std::min(timeout_ns, kLingerLookNs);
+  }
+  handshakes_in_turn_ = 0;
+  inner_->Wait(timeout_ns, *this);
+  now_.swap(again_);
+  for (const ConnectionId id : now_) {
+    connections_[id].again = false;
+    if (connections_[id].open && !connections_[id].closing) Process(id, {});
+  }
+  now_.clear();
+  BeginQueued();
+  if (!lingering_.empty()) EndLingering(clock_.SteadyNs(), false);
+  events_ = nullptr;
+}
+
+void TlsTransport::OnAwake() { events_->OnAwake(); }
+
+void TlsTransport::OnAccepted(int descriptor, std::string peer) {
+  events_->OnAccepted(descriptor, std::move(peer));
+}
+
+bool TlsTransport::Begin(ConnectionId id) {
+  auto link = std::make_unique<Link>();
+  link->ssl = openssl_.NewConnection();
+  BIO* const bio = link->ssl ? BIO_new(Method()) : nullptr;
+  if (!bio) {
+    SSL_free(link->ssl);
+    return false;
+  }
+  BIO_set_init(bio, 1);
+  BIO_set_data(bio, link.get());
+  BIO_set_app_data(bio, this);
+  SSL_set_bio(link->ssl, bio, bio);
+  connections_[id].link = std::move(link);
+  ++handshakes_;
+  return true;
+}
+
+void TlsTransport::OnReceived(ConnectionId id, std::string_view bytes) {
+  Connection& connection = connections_[id];
+  if (connection.closing || connection.broken) return;
+  if (connection.queued) {
+    connection.waiting.append(bytes);
+    return;
+  }
+  if (!connection.link) {
+    if (handshakes_ >= context_->options().handshakes_max) {
+      connection.waiting.assign(bytes);
+      connection.queued = connection.held = true;
+      queue_.push_back(id);
+      return SettlePause(id);
+    }
+    if (!Begin(id)) return TellBroken(id);
+  }
+  Process(id, bytes);
+}
+
+void TlsTransport::BeginQueued() {
+  while (!queue_.empty() && handshakes_ < context_->options().handshakes_max) {
+    const ConnectionId id = queue_.front();
+    queue_.pop_front();
+    Connection& connection = connections_[id];
+    if (!connection.open || !connection.queued) continue;
+    connection.queued = connection.held = false;
+    const std::string first = std::exchange(connection.waiting, {});
+    if (!Begin(id)) {
+      TellBroken(id);
+      continue;
+    }
+    Process(id, first);
+    if (connections_[id].open) SettlePause(id);
+  }
+}
+
+void TlsTransport::Process(ConnectionId id, std::string_view bytes) {
+  Link& link = *connections_[id].link;
+  if (connections_[id].broken) return;
+  std::string joined;
+  if (!link.stash.empty()) {
+    joined = std::exchange(link.stash, {});
+    joined.append(bytes);
+    bytes = joined;
+  }
+  if (connections_[id].paused || (link.handshaking && handshakes_in_turn_ >= kHandshakesPerTurn)) {
+    link.stash.assign(bytes);
+    if (!connections_[id].paused) {
+      connections_[id].held = true;
+      ProcessAgain(id);
+      SettlePause(id);
+    }
+    return;
+  }
+  if (link.handshaking) ++handshakes_in_turn_;
+  connections_[id].held = false;
+  link.arriving = bytes;
+  Deliver(id);
+  if (connections_[id].link.get() == &link) {
+    link.stash.assign(link.arriving);
+    link.arriving = {};
+    SettlePause(id);
+    if (connections_[id].finish_pending && link.stash.empty() && !connections_[id].paused) {
+      TellPeerFinished(id);
+    }
+  }
+}
+
+// By index throughout: what is told may make room for further connections.
+void TlsTransport::Deliver(ConnectionId id) {
+  Link& link = *connections_[id].link;
+  for (bool more = true; more && !connections_[id].paused && !connections_[id].broken;) {
+    size_t size = 0;
+    int result = 1;
+    while (size + kRecordBytes <= kBufferBytes) {
+      ERR_clear_error();
+      result = SSL_read(link.ssl, buffer_.get() + size, static_cast<int>(kBufferBytes - size));
+      if (link.handshaking && SSL_is_init_finished(link.ssl)) Established(connections_[id]);
+      if (result <= 0) break;
+      size += static_cast<size_t>(result);
+    }
+    const int error = result > 0 ? SSL_ERROR_NONE : SSL_get_error(link.ssl, result);
+    const bool lost =
+        error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ && error != SSL_ERROR_ZERO_RETURN;
+    more = error == SSL_ERROR_NONE;
+    if (!Flush(id) && link.handshaking) more = false;
+    if (size > 0) events_->OnReceived(id, {buffer_.get(), size});
+    if (error == SSL_ERROR_ZERO_RETURN) TellPeerFinished(id);
+    if (lost) Fail(id);
+  }
+}
+
+void TlsTransport::EndHandshake(Link& link) {
+  if (std::exchange(link.handshaking, false)) --handshakes_;
+}
+
+void TlsTransport::Established(Connection& connection) {
+  Link& link = *connection.link;
+  EndHandshake(link);
+  TlsStats& stats = context_->stats();
+  (SSL_session_reused(link.ssl) ? stats.resumed : stats.full)
+      .fetch_add(1, std::memory_order_relaxed);
+  X509* const certificate = SSL_get0_peer_certificate(link.ssl);
+  if (!certificate || SSL_get_verify_result(link.ssl) != X509_V_OK) return;
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  if (X509_digest(certificate, EVP_sha256(), digest, &size) == 1) {
+    link.certificate = base::ToHex({reinterpret_cast<const char*>(digest), size});
+  }
+}
+
+void TlsTransport::Fail(ConnectionId id) {
+  Link& link = *connections_[id].link;
+  TlsStats& stats = context_->stats();
+  std::atomic<uint64_t>* counter = &stats.broken;
+  const unsigned long code = ERR_peek_error();
+  switch (ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0) {
+    case SSL_R_HTTP_REQUEST:
+      counter = &stats.plain_http;
+      break;
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+    case SSL_R_NO_APPLICATION_PROTOCOL:
+    case SSL_R_NO_SUITABLE_KEY_SHARE:
+      counter = &stats.incompatible;
+      break;
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+      counter = &stats.certificate;
+      break;
+    default:
+      break;
+  }
+  ERR_clear_error();
+  if (link.handshaking) {
+    counter->fetch_add(1, std::memory_order_relaxed);
+    // It does not speak TLS: an alert would tell it nothing.
+    if (counter == &stats.plain_http) inner_->Send(id, kSpeakTls);
+  }
+  EndHandshake(link);
+  TellBroken(id);
+}
+
+void TlsTransport::TellPeerFinished(ConnectionId id) {
+  if (std::exchange(connections_[id].peer_finished, true)) return;
+  events_->OnPeerFinished(id);
+}
+
+void TlsTransport::TellBroken(ConnectionId id) {
+  if (std::exchange(connections_[id].broken, true)) return;
+  events_->OnBroken(id);
+}
+
+// Without a close_notify the peer may have been cut off by somebody else; what it has sent whole
+// was proved by its records, and HTTP knows whether a request is whole.
+void TlsTransport::OnPeerFinished(ConnectionId id) {
+  Connection& connection = connections_[id];
+  if (connection.closing || connection.broken) return;
+  if (connection.link && connection.link->handshaking) {
+    context_->stats().broken.fetch_add(1, std::memory_order_relaxed);
+    EndHandshake(*connection.link);
+    return TellBroken(id);
+  }
+  if (connection.link && !connection.link->stash.empty()) {
+    connection.finish_pending = true;
+    return;
+  }
+  TellPeerFinished(id);
+}
+
+void TlsTransport::OnWritable(ConnectionId id) {
+  if (!Flush(id)) return;
+  Connection& connection = connections_[id];
+  if (connection.closing) return CloseBeneath(id, false);
+  if (connection.finishing) return inner_->FinishSending(id);
+  if (std::exchange(connection.want_writable, false)) events_->OnWritable(id);
+}
+
+void TlsTransport::OnBroken(ConnectionId id) {
+  if (connections_[id].closing) return CloseBeneath(id, true);
+  if (connections_[id].link) EndHandshake(*connections_[id].link);
+  TellBroken(id);
+}
+
+bool TlsTransport::Flush(ConnectionId id) {
+  Connection& connection = connections_[id];
+  std::string_view bytes = encrypted_;
+  if (!connection.unsent.empty()) {
+    connection.unsent.append(encrypted_);
+    bytes = connection.unsent;
+  }
+  const size_t taken = bytes.empty() ? 0 : inner_->Send(id, bytes);
+  const bool all = taken == bytes.size();
+  if (!connection.unsent.empty()) {
+    connection.unsent.erase(0, taken);
+    if (all) std::string().swap(connection.unsent);
+  } else if (!all) {
+    connection.unsent.assign(bytes.substr(taken));
+  }
+  encrypted_.clear();
+  if (encrypted_.capacity() > 4 * kPendingMax) std::string().swap(encrypted_);
+  return all;
+}
+
+size_t TlsTransport::Send(ConnectionId id, std::string_view bytes) {
+  Connection& connection = connections_[id];
+  size_t taken = 0;
+  const bool ready = connection.link && !connection.link->handshaking && !connection.broken &&
+                     !connection.finishing && connection.unsent.empty();
+  bool all_left = ready;
+  while (all_left && taken < bytes.size()) {
+    ERR_clear_error();
+    const size_t piece = std::min(kRecordBytes, bytes.size() - taken);
+    const int written =
+        SSL_write(connection.link->ssl, bytes.data() + taken, static_cast<int>(piece));
+    if (written <= 0) break;  // the peer has broken the protocol: reading says so
+    taken += static_cast<size_t>(written);
+    if (encrypted_.size() >= kPendingMax || taken == bytes.size()) all_left = Flush(id);
+  }
+  if (!encrypted_.empty()) Flush(id);
+  if (taken < bytes.size()) connection.want_writable = true;
+  return taken;
+}
+
+void TlsTransport::SettlePause(ConnectionId id) {
+  Connection& connection = connections_[id];
+  if (!connection.open || connection.closing) return;
+  const bool pause = connection.paused || connection.held;
+  if (pause == connection.told_paused) return;
+  connection.told_paused = pause;
+  if (pause) {
+    inner_->PauseReceiving(id);
+  } else {
+    inner_->ResumeReceiving(id);
+  }
+}
+
+void TlsTransport::PauseReceiving(ConnectionId id) {
+  connections_[id].paused = true;
+  SettlePause(id);
+}
+
+void TlsTransport::ResumeReceiving(ConnectionId id) {
+  Connection& connection = connections_[id];
+  connection.paused = false;
+  if (connection.link && (!connection.link->stash.empty() || !connection.link->arriving.empty() ||
+                          SSL_has_pending(connection.link->ssl))) {
+    ProcessAgain(id);
+  }
+  SettlePause(id);
+}
+
+void TlsTransport::ProcessAgain(ConnectionId id) {
+  if (std::exchange(connections_[id].again, true)) return;
+  again_.push_back(id);
+}
+
+void TlsTransport::FinishSending(ConnectionId id) {
+  Connection& connection = connections_[id];
+  if (std::exchange(connection.finishing, true)) return;
+  if (connection.link && !connection.link->handshaking && !connection.broken) {
+    ERR_clear_error();
+    SSL_shutdown(connection.link->ssl);
+  }
+  if (Flush(id)) inner_->FinishSending(id);
+}
+
+void TlsTransport::Close(ConnectionId id, bool reset) {
+  Connection& connection = connections_[id];
+  if (!reset && !connection.broken) {
+    if (!connection.finishing && connection.link && !connection.link->handshaking) {
+      ERR_clear_error();
+      SSL_shutdown(connection.link->ssl);
+    }
+    if (!Flush(id) && lingering_.size() < kLingeringMax) {
+      connection.closing = true;
+      lingering_.push_back({id, clock_.SteadyNs() + kLingerNs});
+      return;
+    }
+  }
+  CloseBeneath(id, reset);
+}
+
+void TlsTransport::CloseBeneath(ConnectionId id, bool reset) {
+  Connection& connection = connections_[id];
+  if (connection.link) {
+    EndHandshake(*connection.link);
+    SSL_free(connection.link->ssl);
+  }
+  if (connection.closing) std::erase_if(lingering_, [id](const auto& one) { return one.id == id; });
+  const bool again = connection.again;
+  connection = {};
+  connection.again = again;  // it is still in the list
+  inner_->Close(id, reset);
+}
+
+void TlsTransport::EndLingering(int64_t now_ns, bool all) {
+  while (!lingering_.empty() && (all || lingering_.front().until_ns <= now_ns)) {
+    CloseBeneath(lingering_.front().id, true);
+  }
+}
+
+std::string_view TlsTransport::PeerCertificate(ConnectionId id) const {
+  const Connection& connection = connections_[id];
+  return connection.link ? std::string_view(connection.link->certificate) : std::string_view();
+}
+
+void TlsTransport::Finish() {
+  EndLingering(0, true);
+  inner_->Finish();
+}
+
+}  // namespace weir::net
