@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "net/server/opening.h"
 #include "net/server/server_test_support.h"
 
 namespace {
@@ -49,6 +50,7 @@ std::string Answers(std::string_view bytes, size_t piece) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if (weir::net::LookAtOpening(bytes, "") != weir::net::Opening::kHttp1) return 0;  // fuzz/http2
   const std::string whole = Answers(bytes, SIZE_MAX);
   WEIR_CHECK(whole.empty() || whole.starts_with("HTTP/1."));
   const std::string pieces = Answers(bytes, size_t{data[0]} + 1);

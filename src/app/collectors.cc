@@ -34,6 +34,13 @@ void CollectServer(const net::ServerStats& stats, observe::Sample& sample) {
                  "Connections closed at once: over the limit", Number(stats.refused));
   sample.Counter("weir_http_requests_total", "Requests whose header was complete",
                  Number(stats.requests));
+  sample.Counter("weir_http2_connections_total", "Connections that turned out to speak HTTP/2",
+                 Number(stats.http2_connections));
+  sample.Counter("weir_http2_streams_refused_total",
+                 "Requests refused since their client does not take its answers",
+                 Number(stats.http2_streams_refused));
+  sample.Counter("weir_http2_floods_total", "Connections ended for a flood of frames",
+                 Number(stats.http2_floods));
   sample.Counter("weir_http_timeouts_total", "Connections that were too slow",
                  Number(stats.timeouts));
   sample.Counter("weir_http_received_bytes_total", "Bytes read from sockets",

@@ -28,11 +28,16 @@ struct Limits {
   unsigned pipeline_max = 64;                 // requests of one connection not yet answered
   size_t send_buffer_bytes_max = 256u << 10;  // of one connection, not yet taken by the kernel
   size_t body_memory_bytes_max = 64u << 20;   // partial bodies held, of all connections
-  int first_byte_timeout_ms = 10'000;         // from accept to the first byte
-  int header_timeout_ms = 10'000;  // from a request's first byte to the end of its header
-  int body_timeout_ms = 30'000;    // from the header's end to the body's end
-  int idle_timeout_ms = 75'000;    // between requests
-  int send_timeout_ms = 30'000;    // without progress while an answer waits to be sent
+  unsigned http2_streams_max = 100;           // of one HTTP/2 connection, at once
+  // Of one HTTP/2 connection in a second: streams that the client takes back, and frames that ask
+  // for nothing (pings, settings, priorities, empty data …) beyond four per request.
+  unsigned http2_resets_max = 200;
+  unsigned http2_idle_frames_max = 1000;
+  int first_byte_timeout_ms = 10'000;  // from accept to the first byte
+  int header_timeout_ms = 10'000;      // from a request's first byte to the end of its header
+  int body_timeout_ms = 30'000;        // from the header's end to the body's end
+  int idle_timeout_ms = 75'000;        // between requests
+  int send_timeout_ms = 30'000;        // without progress while an answer waits to be sent
 };
 
 // What lies beneath the loops.
@@ -61,6 +66,9 @@ struct ServerStats {
   uint64_t requests = 0;
   uint64_t responses_by_class[6] = {};  // [2] is 2xx
   uint64_t timeouts = 0;
+  uint64_t http2_connections = 0;      // that turned out to speak it
+  uint64_t http2_streams_refused = 0;  // since too much waited in answers
+  uint64_t http2_floods = 0;           // connections that were ended for one
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
 };

@@ -102,6 +102,20 @@ void AddHttp(Table& t) {
         "Requests of one connection that are not answered yet; then it is not read.",
         [](Config& c) { return &c.http.limits.pipeline_max; })
       .Between(1, 10'000);
+  t.Add("Http2.StreamsMax", Type::kInteger,
+        "Requests of one HTTP/2 connection at once; the client waits with more.",
+        [](Config& c) { return &c.http.limits.http2_streams_max; })
+      .Between(1, 10'000);
+  t.Add("Http2.ResetsMax", Type::kInteger,
+        "Requests that an HTTP/2 client may take back within a second; more ends its connection.",
+        [](Config& c) { return &c.http.limits.http2_resets_max; })
+      .Between(1, kMillion);
+  t.Add(
+       "Http2.IdleFramesMax", Type::kInteger,
+       "Frames that ask for nothing (pings, settings, empty data) within a second, beyond four per "
+       "request; more ends the connection.",
+       [](Config& c) { return &c.http.limits.http2_idle_frames_max; })
+      .Between(1, kMillion);
   t.Add("Http.FirstByteTimeout", Type::kDuration, "From accepting a connection to its first byte.",
         [](Config& c) { return &c.http.limits.first_byte_timeout_ms; })
       .Between(1, kDay);

@@ -17,7 +17,7 @@
 
 namespace weir::net {
 
-class AnswerQueue {
+class AnswerQueue final : public AnswerSink {
  public:
   struct Traits {
     bool head = false;  // the request was HEAD
@@ -65,15 +65,14 @@ class AnswerQueue {
   // The connection is gone.
   void Abandon();
 
-  // For StreamedAnswer.
-  std::string& OutputOf(StreamedAnswer& answer);
-  size_t PendingOf(StreamedAnswer& answer);
-  size_t bytes_max() const { return host_.limits.send_buffer_bytes_max; }
-  void Touched() { host_.Defer(session_); }
-  void Ended(StreamedAnswer& answer);
-  void Aborted(StreamedAnswer& answer);
-
  private:
+  std::string& OutputOf(StreamedAnswer& answer) override;
+  size_t PendingOf(StreamedAnswer& answer) override;
+  size_t bytes_max() const override { return host_.limits.send_buffer_bytes_max; }
+  void Touched() override { host_.Defer(session_); }
+  void Ended(StreamedAnswer& answer) override;
+  void Aborted(StreamedAnswer& answer) override;
+
   enum class State : uint8_t { kOpen, kHeld, kStreaming };
   struct Slot {
     State state = State::kOpen;

@@ -27,6 +27,9 @@ struct alignas(64) Counters {
   Counter requests;
   Counter responses_by_class[6];
   Counter timeouts;
+  Counter http2_opened;
+  Counter http2_refused;  // streams
+  Counter http2_floods;   // connections ended for them
   Counter bytes_in;
   Counter bytes_out;
 
@@ -39,6 +42,9 @@ struct alignas(64) Counters {
     stats.requests += requests.value();
     for (int i = 0; i < 6; ++i) stats.responses_by_class[i] += responses_by_class[i].value();
     stats.timeouts += timeouts.value();
+    stats.http2_connections += http2_opened.value();
+    stats.http2_streams_refused += http2_refused.value();
+    stats.http2_floods += http2_floods.value();
     stats.bytes_in += bytes_in.value();
     stats.bytes_out += bytes_out.value();
   }

@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 #include "net/server/http1_session.h"
+#include "net/server/http2_session.h"
+#include "net/server/opening.h"
 #include "net/server/streamed_answer.h"
 
 namespace weir::net {
@@ -87,6 +89,9 @@ void EventLoop::PlaceConnection(int descriptor, std::string peer) {
   if (id >= seats_.size()) seats_.resize(id + 1);
   Seat& seat = seats_[id];
   WEIR_CHECK(!seat.session);
+  seat.spoken = false;
+  seat.opening = {};
+  seat.peer = peer;
   seat.session = std::make_unique<Http1Session>(*host_, id, std::move(peer), seat.next_sequence);
   host_->counters.opened.Add(1);
   ++open_;
@@ -117,7 +122,27 @@ void EventLoop::OnAccepted(int descriptor, std::string peer) {
 }
 
 void EventLoop::OnReceived(ConnectionId id, std::string_view bytes) {
+  if (!seats_[id].spoken) return Open(id, bytes);
   seats_[id].session->OnReceived(bytes);
+}
+
+// HTTP/1.1 until the client has said what it speaks, so that a silent one is timed out.
+void EventLoop::Open(ConnectionId id, std::string_view bytes) {
+  Seat& seat = seats_[id];
+  const std::string opening = seat.opening.append(bytes);
+  const Opening spoken = LookAtOpening(opening, transport_->Protocol(id));
+  if (spoken == Opening::kUndecided) return;
+  seat.spoken = true;
+  std::string().swap(seat.opening);
+  if (spoken == Opening::kHttp2 && !seat.session->closing()) {
+    host_->wheel.Remove(*seat.session);
+    graveyard_.push_back(std::move(seat.session));
+    seat.session =
+        std::make_unique<Http2Session>(*host_, id, std::move(seat.peer), seat.next_sequence);
+    host_->counters.http2_opened.Add(1);
+  }
+  std::string().swap(seat.peer);
+  seat.session->OnReceived(opening);
 }
 
 void EventLoop::OnPeerFinished(ConnectionId id) { seats_[id].session->OnPeerFinished(); }

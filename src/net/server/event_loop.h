@@ -80,6 +80,9 @@ class EventLoop final : public Loop, private TransportEvents {
   struct Seat {
     std::unique_ptr<Session> session;
     uint64_t next_sequence = 1;
+    bool spoken = false;  // the client has sent something
+    std::string peer;     // until then
+    std::string opening;  // what it has said, while that may be either protocol
   };
   struct Timer {
     int64_t due_ns;
@@ -99,6 +102,7 @@ class EventLoop final : public Loop, private TransportEvents {
   void OnBroken(ConnectionId id) override;
 
   Session* Find(Ticket ticket) const;
+  void Open(ConnectionId id, std::string_view bytes);
   void ProbeLag();
   void RunPosted();
   void RunTimers();

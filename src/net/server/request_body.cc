@@ -87,6 +87,11 @@ Refusal RequestBody::DecodeAndHandOn(std::string_view data) {
   }
 }
 
+Refusal RequestBody::End() {
+  framing_done_ = true;
+  return paused_ ? Refusal{} : CheckEnd();
+}
+
 Refusal RequestBody::Resume() {
   if (!paused_) return {};
   paused_ = false;

@@ -40,6 +40,9 @@ class RequestBody {
   };
   Progress Read(std::string_view input);
 
+  // The body ends here, whatever its length was said to be: for a protocol whose framing says so.
+  Refusal End();
+
   // The reader may take more: hands on what was held back.
   Refusal Resume();
   bool paused() const { return paused_; }

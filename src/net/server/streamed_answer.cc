@@ -3,8 +3,6 @@
 #include <charconv>
 #include <utility>
 
-#include "net/server/answer_queue.h"
-
 namespace weir::net {
 
 bool StreamedAnswer::Write(std::string_view bytes) {

@@ -12,13 +12,25 @@
 
 namespace weir::net {
 
-class AnswerQueue;
+class StreamedAnswer;
+
+// Where the bytes of a StreamedAnswer go: the connection, or a stream of it.
+class AnswerSink {
+ public:
+  virtual ~AnswerSink() = default;
+  virtual std::string& OutputOf(StreamedAnswer& answer) = 0;
+  virtual size_t PendingOf(StreamedAnswer& answer) = 0;
+  virtual size_t bytes_max() const = 0;
+  virtual void Touched() = 0;
+  virtual void Ended(StreamedAnswer& answer) = 0;
+  virtual void Aborted(StreamedAnswer& answer) = 0;
+};
 
 class StreamedAnswer final : public BodyWriter {
  public:
   // `bodiless`: an answer to HEAD, of which only the header is sent. `endless`: a stream of events,
   // which the server ends when it stops.
-  StreamedAnswer(AnswerQueue* queue, Framing framing, bool bodiless, bool endless)
+  StreamedAnswer(AnswerSink* queue, Framing framing, bool bodiless, bool endless)
       : queue_(queue), framing_(framing), bodiless_(bodiless), endless_(endless) {}
 
   bool Write(std::string_view bytes) override;
@@ -39,7 +51,7 @@ class StreamedAnswer final : public BodyWriter {
   void CallClosed(bool complete);
 
  private:
-  AnswerQueue* queue_;
+  AnswerSink* queue_;
   const Framing framing_;
   const bool bodiless_;
   const bool endless_;

@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
 // ALPN (RFC 7301), in the server's order: a length, then the name.
-constexpr unsigned char kProtocols[] = "\x08http/1.1";
+constexpr unsigned char kProtocols[] = "\x02h2\x08http/1.1";
 constexpr char kCiphers12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr unsigned char kSessionContext[] = "weir";
 

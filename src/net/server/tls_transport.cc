@@ -431,6 +431,15 @@ void TlsTransport::EndLingering(int64_t now_ns, bool all) {
   }
 }
 
+std::string_view TlsTransport::Protocol(ConnectionId id) const {
+  const Connection& connection = connections_[id];
+  if (!connection.link) return {};
+  const unsigned char* name = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(connection.link->ssl, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
 std::string_view TlsTransport::PeerCertificate(ConnectionId id) const {
   const Connection& connection = connections_[id];
   return connection.link ? std::string_view(connection.link->certificate) : std::string_view();

@@ -45,6 +45,7 @@ class TlsTransport final : public Transport, private TransportEvents {
   void ResumeReceiving(ConnectionId id) override;
   void FinishSending(ConnectionId id) override;
   void Close(ConnectionId id, bool reset) override;
+  std::string_view Protocol(ConnectionId id) const override;
   std::string_view PeerCertificate(ConnectionId id) const override;
   void Finish() override;
 

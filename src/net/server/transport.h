@@ -66,6 +66,8 @@ class Transport {
   // reasonable time; `reset` discards what the peer has not yet taken and tells it that the
   // connection failed.
   virtual void Close(ConnectionId id, bool reset) = 0;
+  // What TLS has agreed on (ALPN): "h2", "http/1.1"; empty without TLS, or if it has not.
+  virtual std::string_view Protocol(ConnectionId) const { return {}; }
   // SHA-256 of the certificate that the peer has shown and proved, in hexadecimal digits; empty
   // without TLS, and before there is anything to receive.
   virtual std::string_view PeerCertificate(ConnectionId) const { return {}; }

@@ -1,0 +1,132 @@
+// What nghttp2 tells an Http2Session.
+#include <algorithm>
+
+#include "base/check.h"
+#include "net/server/http2_session.h"
+#include "net/server/http2_stream.h"
+
+namespace weir::net {
+
+struct Http2Session::Callbacks {
+  static Http2Session& Of(void* user) { return *static_cast<Http2Session*>(user); }
+
+  // A stream that the client passed over when it began a later one is closed for good (RFC 9113,
+  // section 5.1.1), which nghttp2 does not tell from one that has ended.
+  static int BeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+    Http2Session& self = Of(user);
+    const int32_t id = head->stream_id;
+    const bool passed_over = self.streams_begun_ < (self.newest_stream_ + 1) / 2;
+    if (head->type == NGHTTP2_HEADERS && id % 2 == 1 && id < self.newest_stream_ && passed_over &&
+        !self.Find(id)) {
+      self.calm_ = true;
+      nghttp2_session_terminate_session(self.session_, NGHTTP2_PROTOCOL_ERROR);
+    }
+    return 0;
+  }
+  static int BeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Http2Session& self = Of(user);
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    self.header_since_ns_ = self.host_.now_ns;
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    self.newest_stream_ = std::max(self.newest_stream_, frame->hd.stream_id);
+    ++self.streams_begun_;
+    self.streams_.push_back(std::make_unique<Stream>(self, frame->hd.stream_id));
+    nghttp2_session_set_stream_user_data(self.session_, frame->hd.stream_id,
+                                         self.streams_.back().get());
+    return 0;
+  }
+  static int Header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
+                    size_t name_size, const uint8_t* value, size_t value_size, uint8_t,
+                    void* user) {
+    Stream* const stream = Of(user).Find(frame->hd.stream_id);
+    if (!stream || stream->begun) return 0;  // trailers are read past
+    Of(user).OnHeader(*stream, {reinterpret_cast<const char*>(name), name_size},
+                      {reinterpret_cast<const char*>(value), value_size});
+    return 0;
+  }
+  static int FrameReceived(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Http2Session& self = Of(user);
+    const bool ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    switch (frame->hd.type) {
+      case NGHTTP2_HEADERS:
+        self.header_since_ns_ = kNone;
+        break;
+      case NGHTTP2_DATA:
+        if (frame->hd.length <= frame->data.padlen && !ended) self.CountIdleFrame();
+        break;
+      case NGHTTP2_RST_STREAM:
+        self.CountReset();
+        return 0;
+      default:
+        self.CountIdleFrame();
+        return 0;
+    }
+    Stream* const stream = self.Find(frame->hd.stream_id);
+    if (!stream) return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && !stream->begun) {
+      self.BeginRequest(*stream, ended);
+    } else if (ended) {
+      stream->request_ended = true;
+      self.EndBody(*stream);
+    }
+    return 0;
+  }
+  static int Data(nghttp2_session*, uint8_t, int32_t stream_id, const uint8_t* data, size_t size,
+                  void* user) {
+    Http2Session& self = Of(user);
+    nghttp2_session_consume_connection(self.session_, size);
+    if (Stream* stream = self.Find(stream_id)) {
+      self.OnData(*stream, {reinterpret_cast<const char*>(data), size});
+    }
+    return 0;
+  }
+  static int FrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (!carries || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
+    if (Stream* stream = Of(user).Find(frame->hd.stream_id)) {
+      stream->sent_ns = Of(user).host_.now_ns;
+    }
+    return 0;
+  }
+  static int StreamClosed(nghttp2_session*, int32_t stream_id, uint32_t, void* user) {
+    if (Stream* stream = Of(user).Find(stream_id)) Of(user).OnStreamClosed(*stream);
+    return 0;
+  }
+};
+
+ssize_t Http2Session::ReadAnswer(nghttp2_session*, int32_t, uint8_t* to, size_t size,
+                                 uint32_t* flags, nghttp2_data_source* source, void* user) {
+  Http2Session& self = *static_cast<Http2Session*>(user);
+  Stream& stream = *static_cast<Stream*>(source->ptr);
+  const size_t taken = stream.out.copy(reinterpret_cast<char*>(to), size, stream.framed);
+  stream.framed += taken;
+  self.progress_ns_ = self.host_.now_ns;
+  if (stream.framed == stream.out.size()) {
+    stream.out.clear();
+    stream.framed = 0;
+    if (stream.out_complete) {
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+    } else if (taken == 0) {
+      return NGHTTP2_ERR_DEFERRED;
+    }
+  }
+  return static_cast<ssize_t>(taken);
+}
+
+nghttp2_session_callbacks* Http2Session::AllCallbacks() {
+  static nghttp2_session_callbacks* const all = [] {
+    nghttp2_session_callbacks* made = nullptr;
+    WEIR_CHECK(nghttp2_session_callbacks_new(&made) == 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(made, Callbacks::BeginFrame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(made, Callbacks::BeginHeaders);
+    nghttp2_session_callbacks_set_on_header_callback(made, Callbacks::Header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(made, Callbacks::FrameReceived);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, Callbacks::Data);
+    nghttp2_session_callbacks_set_on_frame_send_callback(made, Callbacks::FrameSent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(made, Callbacks::StreamClosed);
+    return made;
+  }();
+  return all;
+}
+
+}  // namespace weir::net

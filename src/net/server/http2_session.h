@@ -1,0 +1,111 @@
+// HTTP/2 on one connection (RFC 9113, through nghttp2), begun with prior knowledge.
+//
+// A request's sequence is its stream's id beyond the session's first. All frames of a turn are
+// gathered and leave in one send. Neither side outruns the other: a reader that has enough keeps
+// its stream's window shut, and no more than the send buffer's bound is framed ahead of the client.
+// While more than that waits in answers, further streams are refused (REFUSED_STREAM: it is safe to
+// send them again). Floods end the connection: streams taken back (CVE-2023-44487) and frames that
+// ask for nothing are counted, CONTINUATION without end is nghttp2's to refuse (CVE-2024-28182).
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/server/request_body.h"
+#include "net/server/session.h"
+#include "net/server/streamed_answer.h"
+
+namespace weir::net {
+
+// What a client that speaks HTTP/2 sends first.
+inline constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+class Http2Session final : public Session {
+ public:
+  // `first_sequence`: see Session::next_sequence.
+  Http2Session(SessionHost& host, ConnectionId id, std::string peer, uint64_t first_sequence);
+  ~Http2Session() override;
+
+  void OnReceived(std::string_view bytes) override;
+  void OnPeerFinished() override;
+  void OnWritable() override { Settle(); }
+  void Respond(uint64_t sequence, const Response& response) override;
+  BodyWriter* RespondStreaming(uint64_t sequence, const Response& head) override;
+  void ResumeBody(uint64_t sequence) override;
+  bool alive(uint64_t sequence) const override;
+  void SetMark(uint64_t sequence, Mark mark) override;
+  void Advance() override;
+  void OnDeadline() override;
+  void Drain() override;
+  void Abandon() override;
+  uint64_t next_sequence() const override { return first_ + newest_stream_ + 1; }
+
+ private:
+  static constexpr int64_t kNone = INT64_MIN;
+
+  struct Stream;
+  struct Callbacks;
+  static nghttp2_session_callbacks* AllCallbacks();
+  static ssize_t ReadAnswer(nghttp2_session*, int32_t, uint8_t* to, size_t size, uint32_t* flags,
+                            nghttp2_data_source* source, void* user);
+
+  Stream* Find(int32_t stream_id) const;
+  Stream* FindOpen(uint64_t sequence) const;
+  void OnHeader(Stream& stream, std::string_view name, std::string_view value);
+  void BeginRequest(Stream& stream, bool ended);
+  void BeginBody(Stream& stream, Handler::Decision decision);
+  void OnData(Stream& stream, std::string_view data);
+  void ReadBody(Stream& stream);
+  void EndBody(Stream& stream);
+  void HandleWhole(Stream& stream, std::string_view body, Coding coding);
+  void Refuse(Stream& stream, Refusal refusal);
+  void Fail(Stream& stream, Refusal refusal);
+  void OnStreamClosed(Stream& stream);
+  void Submit(Stream& stream, const Response& response, bool bodiless, bool with_length);
+  void TellAnswered(Stream& stream, int status);
+  // Answers that wait for the client, of all streams, in bytes.
+  size_t Waiting() const;
+  // The client is told which streams are taken, and that no more will be.
+  void RefuseFurther();
+  void CountIdleFrame();
+  void CountReset();
+  void EnhanceYourCalm();
+  bool AccountMemory(Stream& stream);
+
+  void Flush();
+  void Settle();
+  void UpdateDeadline();
+
+  SessionHost& host_;
+  const std::string peer_;
+  const uint64_t first_;
+  nghttp2_session* session_ = nullptr;
+  std::vector<std::unique_ptr<Stream>> streams_;  // open now
+  int32_t newest_stream_ = 0;
+  int32_t streams_begun_ = 0;
+  std::string out_;
+  size_t sent_ = 0;    // of out_
+  std::string lines_;  // scratch: an answer's header
+  std::vector<nghttp2_nv> fields_;
+  int64_t header_since_ns_ = kNone;  // one that is not complete
+  int64_t rest_since_ns_;
+  int64_t progress_ns_ = 0;
+  int64_t second_began_ns_ = 0;
+  uint64_t idle_frames_ = 0;
+  uint64_t resets_ = 0;
+  uint64_t requests_ = 0;  // in this second
+  bool any_request_ = false;
+  bool receiving_ = false;
+  bool paused_ = false;
+  bool peer_finished_ = false;
+  bool draining_ = false;
+  int64_t refuse_at_ns_ = 0;  // draining: when further streams are refused; 0: they are
+  bool calm_ = false;         // the connection is being ended for what the client did
+};
+
+}  // namespace weir::net
