@@ -3,7 +3,8 @@
 #   make run                 set up, build, serve on 127.0.0.1:8080 with ./data
 #   make build               the program: build/release/weir
 #   make test                set up, build, all tests, a summary
-#   make bench               speed against the floor (bench/), as ratios
+#   make bench               speed against the floor (bench/), as ratios, and against bench/base.json
+#   make profile             CPU and memory under the surge, as flame graphs
 #   make surge               50,000 patients in 30 s and in 1 s, each report read back
 #   make crash CYCLES=25     kill -9 under load, restart, verify, again
 #   make fuzz SECONDS=60     each fuzz target in turn, for so long
@@ -24,7 +25,7 @@ BUILDS := $(addprefix build-,dev release asan tsan fuzz)
 export WEIR_JOBS := $(JOBS)
 export WEIR_TRUTH ?= $(abspath ../shared/truth)
 
-.PHONY: run setup build test bench surge crash fuzz check asan tsan soak clean
+.PHONY: run setup build test bench profile surge crash fuzz check asan tsan soak clean
 .PHONY: $(BUILDS)
 
 setup:
@@ -42,6 +43,9 @@ run: build-release
 
 test: build-release
 	@scripts/run-tests release
+
+profile: build-release
+	@bench/profile
 
 bench: build-release
 	@bench/run

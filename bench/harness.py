@@ -43,11 +43,13 @@ class Weir(Server):
 
     more_sets = []  # given to the benchmark by --set, for every server that it starts
 
-    def __init__(self, paused=False, transport="auto"):
+    def __init__(self, paused=False, transport="auto", sets=(), sync_ms=0):
         super().__init__(data_dir=make_directory())
         self.own_dir = True
         self.paused = paused
         self.transport = transport
+        self.own_sets = list(sets)
+        self.sync_ms = sync_ms  # syncs of the journal take at least so long
         self.cores = None  # which it may use from its next start; None: all
         added = subprocess.run(
             [PROGRAM, "tokens", "add", "bench", "--scopes", "submit,read,alerts,operate",
@@ -57,8 +59,18 @@ class Weir(Server):
 
     def arguments(self):
         self.sets = [f"Tasks.Paused={'true' if self.paused else 'false'}",
-                     f"Net.Transport={self.transport}", *self.more_sets]
-        return super().arguments()
+                     f"Net.Transport={self.transport}", *self.own_sets, *self.more_sets]
+        arguments = super().arguments()
+        if self.sync_ms:
+            slow = os.path.join(BUILD, "bench", "slow_disk", "bench_slow_disk")
+            arguments[:1] = [slow, str(self.sync_ms)]
+        return arguments
+
+    def shed(self, of):
+        """Requests of a class that were answered 503, for whatever reason."""
+        text = self.admin("/metrics").body.decode()
+        return sum(float(value) for value in re.findall(
+            rf'^weir_guard_shed_total{{class="{of}",reason="[^"]*"}} (\S+)$', text, re.M))
 
     def start(self, **kwargs):
         everywhere = os.sched_getaffinity(0)

@@ -186,5 +186,74 @@ def start(figures, scale):
             figures.add("start", f"repeats not known after {how}", wrong, at_most=0)
 
 
+def guard(figures, scale):
+    """What all of the guard costs a request: on, with a limit of each kind that nobody reaches, and
+    off. And what a refusal costs beside an answer, which says what shedding can be good for."""
+    far = [f"RateLimits.{kind}.PerSecond=1000000" for kind in ("Address", "Token", "Study", "Route")]
+    with Weir(paused=True) as on, \
+            Weir(paused=True, sets=["Rest.Middlewares.Shedder=false"]) as off, \
+            Weir(paused=True, sets=far) as limits, \
+            Weir(paused=True, sets=["Shedder.MaxQueueing=1"]) as refusing:
+        servers = {"on": on, "off": off, "limits": limits}
+        rounds = in_turns(3 if scale.quick else 15, servers, 2)
+
+        def cpu(one, name):
+            return one[name]["server_cpu_us"]
+        cost = median([cpu(one, "on") - cpu(one, "off") for one in rounds])
+        figures.add("guard", "CPU of the shedder per request", cost, "µs", at_most=0.4,
+                    note=f"{median([cpu(one, 'on') for one in rounds]):.2f} to "
+                         f"{median([cpu(one, 'off') for one in rounds]):.2f} µs, "
+                         f"{len(rounds)} interleaved pairs")
+        figures.add("guard", "CPU of four rate limits per request",
+                    median([cpu(one, "limits") - cpu(one, "on") for one in rounds]), "µs")
+        refused = surge(refusing, "--closed-loop", "--seconds", "4s", "--connections", "512",
+                        "--resend", "0", "--no-alerts", "--retry-for", "0s", check=False)
+        figures.add("guard", "CPU of a refusal, ratio to an answer's",
+                    refused["server_cpu_us"] / median([cpu(one, "on") for one in rounds]),
+                    note=f"{refused['server_cpu_us']:.2f} µs")
+
+
+def overloaded(figures, name, weir, capacity, times, least_goodput, scale):
+    """Offered `times` of what it can take, by clients that do not come again."""
+    seconds = 8 if scale.quick else 60
+
+    def offer(share, for_s):
+        rate = capacity * share
+        return surge(weir, "--rate", str(rate), "--reports", str(int(rate * for_s)),
+                     "--connections", "4096", "--resend", "0", "--no-alerts", "--retry-for", "0s",
+                     check=False)
+    normal = offer(0.8, 5 if scale.quick else 15)["latency"]["p99_ms"]
+    before = rss_bytes(weir.pid)
+    urgent_before = weir.shed("urgent")
+    result = offer(times, seconds)
+    grown = rss_bytes(weir.pid) / before - 1
+    goodput = result["acknowledged"] / result["seconds"]
+    urgent_sent = result["acknowledged"] * 0.01 + weir.shed("urgent") - urgent_before
+    figures.add("overload", f"{name}: goodput, share of capacity", goodput / capacity,
+                at_least=least_goodput,
+                note=f"{goodput:,.0f}/s of {capacity:,.0f}/s, offered {times} × for {seconds} s")
+    figures.add("overload", f"{name}: p99 of the accepted, to that at 80 %",
+                result["latency"]["p99_ms"] / normal, at_most=3,
+                note=f"{result['latency']['p99_ms']:.1f} to {normal:.1f} ms")
+    figures.add("overload", f"{name}: RSS growth", grown * 100, "%", at_most=10,
+                note=f"from {before / MIB:.0f} MiB")
+    figures.add("overload", f"{name}: urgent reports shed",
+                (weir.shed("urgent") - urgent_before) / max(1, urgent_sent) * 100, "%", at_most=0.1)
+    time.sleep(2)
+    after = offer(0.8, 5)["latency"]["p99_ms"]
+    figures.add("overload", f"{name}: p99 from 2 s after, to that of before", after / normal,
+                at_most=1.5, note=f"{after:.1f} ms")
+
+
+def overload(figures, scale):
+    """More than the disk can take, and more than the processors can."""
+    with Weir(paused=True, sync_ms=20, sets=["Journal.BatchRecordsMax=256"]) as weir:
+        overloaded(figures, "disk", weir, 256 / 0.020, 4, 0.9, scale)
+    with Weir(paused=True) as weir:
+        capacity = closed_loop(weir, scale.seconds)["rate"]
+        overloaded(figures, "processors", weir, capacity, 1.3, 0.6, scale)
+
+
 SECTIONS = {"submit": submit, "uring": uring, "running": running, "latency": latency,
-            "tasks": tasks, "herd": herd, "alerts": alerts, "growth": growth, "start": start}
+            "tasks": tasks, "herd": herd, "alerts": alerts, "growth": growth, "start": start,
+            "guard": guard, "overload": overload}

@@ -5,6 +5,7 @@
 
 #include "app/commands/commands.h"
 #include "app/version.h"
+#include "io/posix_file_system.h"
 
 int main(int argc, char** argv) {
   using namespace weir::app;
@@ -15,7 +16,7 @@ int main(int argc, char** argv) {
       "works it off at a measured rate."};
   app.require_subcommand(1);
   int exit_code = kDone;
-  AddServe(app, &exit_code);
+  AddServe(app, weir::io::PosixFileSystem(), &exit_code);
   AddSurge(app, &exit_code);
   AddJournal(app, &exit_code);
   AddRebuild(app, &exit_code);

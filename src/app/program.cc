@@ -29,7 +29,7 @@
 #include "base/clock.h"
 #include "clinical/definition.h"
 #include "exec/worker_pool.h"
-#include "io/posix_file_system.h"
+#include "io/file_system.h"
 #include "journal/journal.h"
 #include "net/client/client.h"
 #include "net/server.h"
@@ -61,8 +61,11 @@ std::string Address(const std::string& host, uint16_t port, bool tls = false) {
 
 class Program {
  public:
-  Program(config::Config config, const ConfigArguments& arguments)
-      : config_(std::move(config)), arguments_(arguments), clock_(base::SystemClock()) {}
+  Program(config::Config config, const ConfigArguments& arguments, io::FileSystem& files)
+      : config_(std::move(config)),
+        arguments_(arguments),
+        files_(files),
+        clock_(base::SystemClock()) {}
 
   int Run() {
     const base::Status started = Start();
@@ -97,8 +100,7 @@ class Program {
   }
 
   base::Status OpenDataDir() {
-    io::FileSystem& files = io::PosixFileSystem();
-    WEIR_RETURN_IF_ERROR(files.MakeDirectories(config_.data_dir));
+    WEIR_RETURN_IF_ERROR(files_.MakeDirectories(config_.data_dir));
     tokens_ = std::make_unique<security::TokenStore>(security::TokensPath(config_.data_dir));
     WEIR_RETURN_IF_ERROR(tokens_->Reload());
     if (const auto refusal =
@@ -110,7 +112,7 @@ class Program {
       return base::Fail(base::ErrorCode::kInvalidArgument, *refusal);
     }
     WEIR_ASSIGN_OR_RETURN(log_, observe::Log::Open(clock_, LogOptions(config_)));
-    auto lock = files.Lock(config_.data_dir);
+    auto lock = files_.Lock(config_.data_dir);
     if (!lock) {
       return base::Fail(lock.error().code, "another server works on " + config_.data_dir + ": " +
                                                lock.error().message);
@@ -144,7 +146,7 @@ class Program {
     journal::Options options = config_.journal.options;
     options.directory = JournalDirectory(config_);
     options.cursor_max = cursor;
-    WEIR_ASSIGN_OR_RETURN(journal_, journal::Journal::Open(io::PosixFileSystem(), clock_, options));
+    WEIR_ASSIGN_OR_RETURN(journal_, journal::Journal::Open(files_, clock_, options));
     const journal::Recovery& recovery = journal_->recovery();
     log_->Info("journal.recovered", "the journal was recovered",
                {observe::AtOffset(recovery.end), observe::Flag("sealed", recovery.sealed),
@@ -426,6 +428,7 @@ class Program {
 
   config::Config config_;
   const ConfigArguments& arguments_;
+  io::FileSystem& files_;
   const base::Clock& clock_;
   const Signals signals_;
   std::unique_ptr<observe::Log> log_;
@@ -461,9 +464,9 @@ class Program {
 
 }  // namespace
 
-int RunServer(config::Config config, const ConfigArguments& arguments) {
+int RunServer(config::Config config, const ConfigArguments& arguments, io::FileSystem& files) {
   observe::EnableHeapSampling();
-  return Program(std::move(config), arguments).Run();
+  return Program(std::move(config), arguments, files).Run();
 }
 
 }  // namespace weir::app

@@ -9,7 +9,7 @@ namespace weir::app {
 
 // Runs until SIGTERM or SIGINT, or until the journal fails. `arguments` are read again on SIGHUP.
 // Returns the exit code: 0 after an orderly stop, 1 after a failure, 2 if the configuration cannot
-// be served as it is.
-int RunServer(config::Config config, const ConfigArguments& arguments);
+// be served as it is. `files` holds the journal.
+int RunServer(config::Config config, const ConfigArguments& arguments, io::FileSystem& files);
 
 }  // namespace weir::app

@@ -84,13 +84,25 @@ bool GroupCommit::TakePending() {
 
 void GroupCommit::Run() {
   while (TakePending()) {
-    work_.reserve(taken_.size());
-    for (auto& batch : taken_) work_.push_back({std::move(batch)});
-    taken_.clear();
-    for (InFlight& work : work_) Work(work);
+    do {
+      flushed_ = false;
+      std::erase_if(work_, [](const InFlight& work) { return !work.batch; });
+      const size_t before = work_.size();
+      for (auto& batch : taken_) work_.push_back({std::move(batch)});
+      taken_.clear();
+      for (size_t i = before; i < work_.size(); ++i) Work(work_[i]);
+    } while (flushed_ && TakeMore());
     Flush();
     work_.clear();
   }
+}
+
+// A group was full and has been synced, and the next one has begun: what was handed over in the
+// meantime belongs in it. Never blocks.
+bool GroupCommit::TakeMore() {
+  const std::lock_guard lock(mutex_);
+  taken_.swap(pending_);
+  return !taken_.empty();
 }
 
 void GroupCommit::Work(InFlight& work) {
@@ -104,6 +116,7 @@ void GroupCommit::Work(InFlight& work) {
       ++work.next;
     } else if (!has_failed_) {
       Flush();
+      flushed_ = true;
     }
   }
 }

@@ -69,6 +69,7 @@ class GroupCommit {
 
   void Run();
   bool TakePending();  // false: stopping, and nothing waits
+  bool TakeMore();
   void Work(InFlight& work);
   // False: not decided, for the group is full or the journal failed.
   bool Decide(Handover& batch, Handover::Item& item);
@@ -88,7 +89,8 @@ class GroupCommit {
   std::vector<std::unique_ptr<Handover>> taken_;
   std::vector<std::unique_ptr<Handover>> done_;
   std::vector<ControlEntry> controls_;
-  bool synced_ = false;  // by the flush under way
+  bool synced_ = false;   // by the flush under way
+  bool flushed_ = false;  // a group was full before all that was taken was in it
   bool has_failed_ = false;
 
   mutable std::mutex mutex_;

@@ -9,6 +9,10 @@ namespace CLI {
 class App;
 }
 
+namespace weir::io {
+class FileSystem;
+}
+
 namespace weir::app {
 
 inline constexpr int kDone = 0;
@@ -23,7 +27,7 @@ struct ConfigArguments {
 };
 
 // `exit_code` outlives the parser's run.
-void AddServe(CLI::App& app, int* exit_code);
+void AddServe(CLI::App& app, io::FileSystem& files, int* exit_code);
 void AddSurge(CLI::App& app, int* exit_code);
 void AddJournal(CLI::App& app, int* exit_code);
 void AddRebuild(CLI::App& app, int* exit_code);

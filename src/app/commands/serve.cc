@@ -7,13 +7,13 @@
 
 namespace weir::app {
 
-void AddServe(CLI::App& app, int* exit_code) {
+void AddServe(CLI::App& app, io::FileSystem& files, int* exit_code) {
   CLI::App* serve = app.add_subcommand("serve", "runs the server until SIGTERM or SIGINT");
   const auto arguments = std::make_shared<ConfigArguments>();
   arguments->AddTo(*serve);
-  serve->callback([arguments, exit_code] {
+  serve->callback([arguments, &files, exit_code] {
     auto config = LoadConfig(*arguments);
-    *exit_code = config ? RunServer(std::move(*config), *arguments) : kWrongUsage;
+    *exit_code = config ? RunServer(std::move(*config), *arguments, files) : kWrongUsage;
   });
 }
 
