@@ -254,6 +254,23 @@ def overload(figures, scale):
         overloaded(figures, "processors", weir, capacity, 1.3, 0.6, scale)
 
 
+def story(figures, scale):
+    """The way from a sync for each report to what is done now, by switches that still exist."""
+    steps = [("a sync for each report", ["Journal.BatchRecordsMax=1", "Http.Loops=1"], "epoll"),
+             ("eight reports share a sync", ["Journal.BatchRecordsMax=8", "Http.Loops=1"], "epoll"),
+             ("all that wait share a sync", ["Http.Loops=1"], "epoll"),
+             ("a loop for each core", [], "epoll"),
+             ("io_uring", [], "io_uring")]
+    first = None
+    for name, sets, transport in steps:
+        with Weir(paused=True, transport=transport, sets=sets) as weir:
+            result = closed_loop(weir, scale.seconds)
+        first = first or result["rate"]
+        figures.add("story", name, result["rate"], "/s",
+                    note=f"{result['rate'] / first:.0f} × the first, {result['server_cpu_us']:.1f} µs of "
+                         f"CPU each, p50 {result['latency']['p50_ms']:.1f} ms")
+
+
 SECTIONS = {"submit": submit, "uring": uring, "running": running, "latency": latency,
             "tasks": tasks, "herd": herd, "alerts": alerts, "growth": growth, "start": start,
-            "guard": guard, "overload": overload}
+            "guard": guard, "overload": overload, "story": story}

@@ -103,25 +103,25 @@ void HandleList(const ApiParts& parts, const Call& call) {
     return net::Respond(call.loop, call.request.ticket,
                         security::FromError(query.error(), call.trace_id));
   }
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), query = std::move(*query)] {
-                 return security::Audited(parts.audit, asked, "list", query.study_id,
-                                          query.patient_id, [&] {
-                                            const auto reader = parts.readers.Borrow();
-                                            return ListReply(*reader, query, asked);
-                                          });
+                 return security::Audited(
+                     parts.audit, asked, "list", query.study_id, query.patient_id, [&] {
+                       const auto reader = parts.readers.Borrow(asked.deadline_ns);
+                       return ListReply(*reader, query, asked);
+                     });
                });
 }
 
 void HandleGet(const ApiParts& parts, const Call& call) {
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), id = call.params[0], scope = ScopeOf(call.identity)] {
                  const auto report = ParseAlertId(id);
                  if (!report) {
                    return net::Problem(404, "not-found", "there is no such alert", asked.trace_id);
                  }
                  return security::Audited(parts.audit, asked, "read", {}, id, [&] {
-                   const auto reader = parts.readers.Borrow();
+                   const auto reader = parts.readers.Borrow(asked.deadline_ns);
                    return AlertReply(*reader, scope, *report, asked);
                  });
                });
@@ -133,10 +133,10 @@ void HandleAcknowledge(const ApiParts& parts, const Call& call) {
     return net::Respond(call.loop, call.request.ticket,
                         security::FromError(note.error(), call.trace_id));
   }
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), id = call.params[0], scope = ScopeOf(call.identity),
                 note = std::move(*note)]() -> net::Reply {
-                 const auto reader = parts.readers.Borrow();
+                 const auto reader = parts.readers.Borrow(asked.deadline_ns);
                  const auto acknowledged =
                      Acknowledge(parts.journal, *reader, parts.clock,
                                  {.scope = scope, .id = id, .actor = asked.actor, .note = note});

@@ -276,6 +276,7 @@ class EngineImpl final : public DeliveryEngine {
     net::ClientRequest request =
         MakeWebhook(**alert, delivery.stage, state.target, parts_.clock.WallMs(), random_() | 1);
     request.timeout_ms = options_.timeout_ms;
+    request.headers.emplace_back("X-Request-Timeout-Ms", std::to_string(options_.timeout_ms));
     const uint64_t ticket = ++last_ticket_;
     const Status sent =
         parts_.client.Send(std::move(request), [mailbox = mailbox_, ticket](Answered answer) {

@@ -57,12 +57,12 @@ class AdminHandler final : public net::Handler {
         const std::string asked = net::QueryParam(request.query, "seconds").value_or("");
         std::from_chars(asked.data(), asked.data() + asked.size(), seconds);
         seconds = std::clamp(seconds, 1, observe::kProfileSecondsMax);
-        return net::Offload(helpers_, loop, request.ticket, {}, [this, seconds] {
+        return net::Offload(helpers_, {loop, request.ticket, {}}, [this, seconds] {
           return FromResult(observe::CpuProfile(seconds, [this] { return helpers_.stopping(); }));
         });
       }
       case kHeap:
-        return net::Offload(helpers_, loop, request.ticket, {},
+        return net::Offload(helpers_, {loop, request.ticket, {}},
                             [] { return FromResult(observe::HeapProfile()); });
       case kSymbol:
       case kSymbolPost:

@@ -65,7 +65,7 @@ void HandleForce(const BreakersApiParts& parts, const Call& call) {
         security::InvalidRequest("state", "must be open, closed or none", call.trace_id));
   }
   net::Offload(
-      parts.helpers, call.loop, call.request.ticket, call.trace_id,
+      parts.helpers, security::AskerOf(call),
       [parts, asked = security::Asked(call), name = call.params[0], order = *order] {
         const auto list = parts.breakers.List(parts.clock.SteadyNs());
         if (std::ranges::none_of(list, [&](const auto& status) { return status.name == name; })) {

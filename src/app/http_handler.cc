@@ -1,5 +1,8 @@
 #include "app/http_handler.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "net/problem.h"
 #include "security/limits.h"
 
@@ -169,13 +172,19 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
 security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& request,
                                      const Admission& admission) {
   TraceOf(request);
+  int timeout_ms = parts_.deadline_ms;
+  const std::string_view given = request.Find("X-Request-Timeout-Ms");
+  if (!given.empty()) std::from_chars(given.data(), given.data() + given.size(), timeout_ms);
+  timeout_ms = std::clamp(timeout_ms, 1, parts_.deadline_ms_max);
   return {.loop = loop,
           .request = request,
           .identity = *admission.identity,
           .route = admission.route->path,
           .params = admission.params,
           .trace_id = trace_id_,
-          .trace_given = trace_given_};
+          .trace_given = trace_given_,
+          .deadline_ns = loop.now_ns() + int64_t{timeout_ms} * 1'000'000,
+          .deadline_given = !given.empty()};
 }
 
 net::Handler::Decision HttpHandler::OnHeaders(net::Loop& loop, const net::Request& request) {

@@ -32,7 +32,9 @@ class HttpHandler final : public net::Handler {
     std::vector<security::Route> open_routes;
     std::function<bool()> turn_end;  // see net::Handler::OnTurnEnd
     std::function<void()> idle;
-    bool continue_traces = true;  // those that callers send; else every request begins its own
+    bool continue_traces = true;    // those that callers send; else every request begins its own
+    int deadline_ms = 30'000;       // without X-Request-Timeout-Ms
+    int deadline_ms_max = 120'000;  // what that header may ask for
     // Of this loop, and of all; they outlive the handler.
     guard::Gate* gate = nullptr;
     guard::RateLimits* limits = nullptr;

@@ -266,6 +266,8 @@ class Program {
     add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_}));
     parts.open_routes = PageRoutes();
     parts.continue_traces = config_.middlewares.trace;
+    parts.deadline_ms = config_.http.request_timeout_ms;
+    parts.deadline_ms_max = config_.http.request_timeout_max_ms;
     parts.gate = &gate;
     parts.limits = &governance_->limits();
     parts.trusted_proxies = [this] { return governance_->trusted_proxies(); };

@@ -156,7 +156,6 @@ epro::IntakeOptions IntakeOptions(const config::Config& config) {
   options.limits.id_bytes_max = config.http.id_bytes_max;
   options.limits.depth_max = config.http.json_depth_max;
   options.deadline_ms = config.http.request_timeout_ms;
-  options.deadline_ms_max = config.http.request_timeout_max_ms;
   options.line_bytes_max = config.http.batch_line_bytes_max;
   options.lines_waiting_max = config.http.batch_lines_waiting_max;
   options.batches_max = config.http.batches_max;

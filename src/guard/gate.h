@@ -6,8 +6,8 @@
 //
 // kAuto: of reads, exports and metrics the share that the processors cannot take (delay_shedder.h);
 // of reports as many waiting for the disk as it serves in time (queue_limit.h). The processors shed
-// reports only when even those wait for half a second to be read: to refuse a report costs nine
-// tenths of taking it (docs/guard.md), and its socket is the cheaper queue. kGoZero: go-zero's rule
+// reports only when even those wait for half a second to be read: to refuse a report costs two
+// thirds of taking it (docs/guard.md), and its socket is the cheaper queue. kGoZero: go-zero's rule
 // (gozero_shedder.h) per loop, fed with its average of the CPU, its truncation included. kOff: the
 // bounds alone. In a dry run the modes' decisions are counted and not carried out; the bounds hold.
 //

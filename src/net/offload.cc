@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/clock.h"
 #include "net/problem.h"
 
 namespace weir::net {
@@ -22,15 +23,21 @@ void Respond(Loop& loop, Ticket ticket, const Reply& reply) {
                         .body = reply.body});
 }
 
-void Offload(exec::WorkerPool& helpers, Loop& loop, Ticket ticket, std::string_view trace_id,
-             std::function<Reply()> work) {
-  const bool taken = helpers.TrySubmit([&loop, ticket, work = std::move(work)] {
-    auto reply = std::make_shared<Reply>(work());
+void Offload(exec::WorkerPool& helpers, const Asker& asker, std::function<Reply()> work) {
+  Loop& loop = asker.loop;
+  const Ticket ticket = asker.ticket;
+  const bool taken = helpers.TrySubmit([&loop, ticket, deadline_ns = asker.deadline_ns,
+                                        trace_id = std::string(asker.trace_id),
+                                        work = std::move(work)] {
+    const bool late = deadline_ns > 0 && base::SystemClock().SteadyNs() >= deadline_ns;
+    auto reply = std::make_shared<Reply>(
+        late ? Problem(504, "not-in-time", "the time allowed passed before its turn came", trace_id)
+             : work());
     loop.Post([&loop, ticket, reply] { Respond(loop, ticket, *reply); });
   });
   if (taken) return;
-  Reply reply =
-      Problem(503, "overloaded", "too many requests wait for the disk; send it again", trace_id);
+  Reply reply = Problem(503, "overloaded", "too many requests wait for the disk; send it again",
+                        asker.trace_id);
   reply.headers = RetryAfter(1, ticket * 0x9e3779b97f4a7c15);
   Respond(loop, ticket, reply);
 }

@@ -1,6 +1,7 @@
 // Answers that must read a disk or a database: worked out on a helper thread, sent from the loop.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -22,9 +23,17 @@ Reply Problem(int status, std::string_view type, std::string_view detail, std::s
 
 void Respond(Loop& loop, Ticket ticket, const Reply& reply);
 
+// Who asks, and for how long: `deadline_ns` on the steady clock, 0: for ever.
+struct Asker {
+  Loop& loop;
+  Ticket ticket;
+  std::string_view trace_id;
+  int64_t deadline_ns = 0;
+};
+
 // Runs `work` on a helper and answers with what it returns; 503 at once if all helpers are busy and
-// their queue is full. `work` must not refer to the request, which is gone by then.
-void Offload(exec::WorkerPool& helpers, Loop& loop, Ticket ticket, std::string_view trace_id,
-             std::function<Reply()> work);
+// their queue is full; 504, and the work is not begun, if its turn comes after the deadline. `work`
+// must not refer to the request, which is gone by then.
+void Offload(exec::WorkerPool& helpers, const Asker& asker, std::function<Reply()> work);
 
 }  // namespace weir::net

@@ -18,10 +18,18 @@ struct Asked {
   std::string actor;
   std::string_view route;  // template, a literal
   std::string trace_id;
+  int64_t deadline_ns;
 
   explicit Asked(const Call& call)
-      : actor(call.identity.name), route(call.route), trace_id(call.trace_id) {}
+      : actor(call.identity.name),
+        route(call.route),
+        trace_id(call.trace_id),
+        deadline_ns(call.deadline_ns) {}
 };
+
+inline net::Asker AskerOf(const Call& call) {
+  return {call.loop, call.request.ticket, call.trace_id, call.deadline_ns};
+}
 
 // The status and problem of a failed operation: kNotFound is 404, kNoSpace 507, and so on.
 net::Reply FromError(const base::Error& error, std::string_view trace_id);

@@ -23,6 +23,8 @@ struct Call {
   const std::vector<std::string>& params;
   std::string_view trace_id;  // 32 hexadecimal digits
   bool trace_given;           // by the caller's traceparent, not made here
+  int64_t deadline_ns;        // steady clock: who asks does not wait for longer
+  bool deadline_given;        // by the caller, not by the configuration
 };
 
 struct Route {

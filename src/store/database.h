@@ -56,6 +56,8 @@ class Connection {
   virtual base::Status ReleaseSavepoint() = 0;
   virtual void RollbackToSavepoint() = 0;  // and releases it
   virtual int64_t Changes() const = 0;     // rows touched by the last statement
+  // A statement that is still running then fails with kDeadline (steady clock; 0: none does).
+  virtual void SetDeadline(int64_t deadline_ns) = 0;
 };
 
 // Schema changes, applied in order, each in a transaction of its own with its number.

@@ -15,11 +15,13 @@ ReaderPool::Lease::~Lease() {
   if (connection_) pool_->GiveBack(std::move(connection_));
 }
 
-ReaderPool::Lease ReaderPool::Borrow() {
+ReaderPool::Lease ReaderPool::Borrow(int64_t deadline_ns) {
   std::unique_lock lock(mutex_);
   freed_.wait(lock, [this] { return !free_.empty(); });
   std::unique_ptr<Connection> connection = std::move(free_.back());
   free_.pop_back();
+  lock.unlock();
+  connection->SetDeadline(deadline_ns);
   return {this, std::move(connection)};
 }
 

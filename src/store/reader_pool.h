@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -32,8 +33,9 @@ class ReaderPool {
     std::unique_ptr<Connection> connection_;
   };
 
-  // Any thread but a loop: waits until one is free.
-  Lease Borrow();
+  // Any thread but a loop: waits until one is free. Statements that are still running at
+  // `deadline_ns` (steady clock; 0: none) fail with kDeadline, so that nobody waits for long.
+  Lease Borrow(int64_t deadline_ns = 0);
 
  private:
   ReaderPool() = default;

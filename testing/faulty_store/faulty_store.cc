@@ -77,6 +77,7 @@ class FaultyConnection final : public store::Connection {
   }
   void RollbackToSavepoint() override { inner_->RollbackToSavepoint(); }
   int64_t Changes() const override { return inner_->Changes(); }
+  void SetDeadline(int64_t deadline_ns) override { inner_->SetDeadline(deadline_ns); }
 
  private:
   template <class Call>

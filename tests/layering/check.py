@@ -148,6 +148,7 @@ def offences_of_headers(files, compiler, commands):
 METRIC = re.compile(r'"(weir_[a-z0-9_]+)"')
 ALARM = re.compile(r'(?:->|\.)(?:Warn|Error)\(\s*"([a-z_.]+)"')
 DOCUMENTED = re.compile(r"`((?:weir_|[a-z]+\.)[a-z0-9_]+)(?:\{[a-z,]*\})?`")
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)(?:#[^)]*)?\)")
 OPERATIONS = "docs/operations.md"
 # What the allocator and the kernel call things; a table names events and metrics alone.
 FOREIGN = {"weir.db", "tokens.json", "configuration.md", "research.key"}
@@ -168,6 +169,13 @@ def offences_of_documents(files):
         if line.startswith("| "):
             for name in DOCUMENTED.findall(line.split(" | ")[0]):
                 documented.setdefault(name, number)
+    for path, text in files.items():
+        if path.endswith(".md"):
+            for number, line in enumerate(text.splitlines(), 1):
+                for link in LINK.findall(line):
+                    target = os.path.normpath(os.path.join(os.path.dirname(path), link))
+                    if not os.path.exists(target):
+                        offences.setdefault(path, []).append((number, f"{link} does not exist"))
     for name, (path, number) in said.items():
         if name not in documented:
             offences.setdefault(path, []).append((number, f"{name} is not in {OPERATIONS}"))

@@ -102,20 +102,6 @@ void AddHttp(Table& t) {
         "Requests of one connection that are not answered yet; then it is not read.",
         [](Config& c) { return &c.http.limits.pipeline_max; })
       .Between(1, 10'000);
-  t.Add("Http2.StreamsMax", Type::kInteger,
-        "Requests of one HTTP/2 connection at once; the client waits with more.",
-        [](Config& c) { return &c.http.limits.http2_streams_max; })
-      .Between(1, 10'000);
-  t.Add("Http2.ResetsMax", Type::kInteger,
-        "Requests that an HTTP/2 client may take back within a second; more ends its connection.",
-        [](Config& c) { return &c.http.limits.http2_resets_max; })
-      .Between(1, kMillion);
-  t.Add(
-       "Http2.IdleFramesMax", Type::kInteger,
-       "Frames that ask for nothing (pings, settings, empty data) within a second, beyond four per "
-       "request; more ends the connection.",
-       [](Config& c) { return &c.http.limits.http2_idle_frames_max; })
-      .Between(1, kMillion);
   t.Add("Http.FirstByteTimeout", Type::kDuration, "From accepting a connection to its first byte.",
         [](Config& c) { return &c.http.limits.first_byte_timeout_ms; })
       .Between(1, kDay);
@@ -131,11 +117,13 @@ void AddHttp(Table& t) {
   t.Add("Http.SendTimeout", Type::kDuration, "While an answer waits to be taken, without progress.",
         [](Config& c) { return &c.http.limits.send_timeout_ms; })
       .Between(1, kDay);
-  t.Add(
-       "Http.RequestTimeout", Type::kDuration,
-       "From a report's arrival to its answer, for clients that send no X-Request-Timeout-Ms; then "
-       "504, and sending again is safe.",
-       [](Config& c) { return &c.http.request_timeout_ms; })
+  t.Add("Http.RequestTimeout", Type::kDuration,
+        "From a request's arrival to its answer, for clients that send no X-Request-Timeout-Ms; "
+        "then "
+        "504, what is still being read is cancelled, and sending again is safe. An export ends "
+        "only at a "
+        "deadline that its caller has given.",
+        [](Config& c) { return &c.http.request_timeout_ms; })
       .Between(1, kDay)
       .Also({"Timeout", "Rest.Timeout"});
   t.Add("Http.RequestTimeoutMax", Type::kDuration,
@@ -166,6 +154,23 @@ void AddHttp(Table& t) {
   t.Add("Http.StreamsMax", Type::kInteger, "Event streams open at once; more get 503.",
         [](Config& c) { return &c.http.streams_max; })
       .Between(1, 100'000);
+}
+
+void AddHttp2(Table& t) {
+  t.Add("Http2.StreamsMax", Type::kInteger,
+        "Requests of one HTTP/2 connection at once; the client waits with more.",
+        [](Config& c) { return &c.http.limits.http2_streams_max; })
+      .Between(1, 10'000);
+  t.Add("Http2.ResetsMax", Type::kInteger,
+        "Requests that an HTTP/2 client may take back within a second; more ends its connection.",
+        [](Config& c) { return &c.http.limits.http2_resets_max; })
+      .Between(1, kMillion);
+  t.Add(
+       "Http2.IdleFramesMax", Type::kInteger,
+       "Frames that ask for nothing (pings, settings, empty data) within a second, beyond four per "
+       "request; more ends the connection.",
+       [](Config& c) { return &c.http.limits.http2_idle_frames_max; })
+      .Between(1, kMillion);
 }
 
 void AddJournal(Table& t) {
@@ -297,6 +302,7 @@ const std::vector<Key>& Schema() {
     AddGuard(table);
     AddTls(table);
     AddHttp(table);
+    AddHttp2(table);
     AddJournal(table);
     AddStoreAndTasks(table);
     AddAlerts(table);

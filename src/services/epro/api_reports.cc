@@ -91,7 +91,7 @@ net::Reply ReportReply(const ApiParts& parts, const std::string& study,
   if (!record) return security::FromError(record.error(), asked.trace_id);
   const auto head = wire::DecodeReport(record->head);
   if (!head) return security::FromError(head.error(), asked.trace_id);
-  const auto reader = parts.readers.Borrow();
+  const auto reader = parts.readers.Borrow(asked.deadline_ns);
   const auto marks = TaskMarks(*reader, record->offset, record->flags);
   if (!marks) return security::FromError(marks.error(), asked.trace_id);
   net::Reply reply;
@@ -222,7 +222,7 @@ class ListPage {
 
 net::Reply ListReply(const ApiParts& parts, const ReportFilter& filter, size_t limit,
                      base::Offset before, const Asked& asked) {
-  const auto reader = parts.readers.Borrow();
+  const auto reader = parts.readers.Borrow(asked.deadline_ns);
   base::Offset applied;
   for (const tasks::TaskStatus& task : parts.engine.status()) {
     if (task.name == "diary") applied = task.cursor;
@@ -248,7 +248,7 @@ net::Reply ListReply(const ApiParts& parts, const ReportFilter& filter, size_t l
 }
 
 void HandleGet(const ApiParts& parts, const Call& call) {
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), study = call.params[0], id = call.params[1]] {
                  return security::Audited(parts.audit, asked, "read", study, id,
                                           [&] { return ReportReply(parts, study, id, asked); });
@@ -276,7 +276,7 @@ void HandleList(const ApiParts& parts, const Call& call) {
   if (!limit) return refuse(security::FromError(limit.error(), call.trace_id));
   if (!before) return refuse(security::FromError(before.error(), call.trace_id));
   net::Offload(
-      parts.helpers, call.loop, call.request.ticket, call.trace_id,
+      parts.helpers, security::AskerOf(call),
       [parts, asked = Asked(call), filter, limit = *limit, before = base::Offset(*before)] {
         return security::Audited(parts.audit, asked, "list", filter.study_id,
                                  filter.patient_id.value_or(filter.site_id.value_or("")),

@@ -93,7 +93,7 @@ void WriteAdherence(base::JsonWriter& json, const PatientDiary& diary, const Sch
 
 net::Reply DiaryReply(const ApiParts& parts, const std::string& study, const std::string& patient,
                       const Asked& asked) {
-  const auto reader = parts.readers.Borrow();
+  const auto reader = parts.readers.Borrow(asked.deadline_ns);
   const auto diary = ReadDiary(*reader, study, patient);
   if (!diary) return security::FromError(diary.error(), asked.trace_id);
   if (diary->reports == 0) {
@@ -123,7 +123,7 @@ net::Reply DiaryReply(const ApiParts& parts, const std::string& study, const std
 
 net::Reply ConflictsReply(const ApiParts& parts, const std::string& study, base::Offset from,
                           size_t limit, const Asked& asked) {
-  const auto reader = parts.readers.Borrow();
+  const auto reader = parts.readers.Borrow(asked.deadline_ns);
   const auto rows = ListConflicts(*reader, study, from, limit);
   if (!rows) return security::FromError(rows.error(), asked.trace_id);
   net::Reply reply;
@@ -158,15 +158,15 @@ void HandleAnalytics(const ApiParts& parts, const Call& call) {
   auto filter = ParseAnalytics(call);
   if (!filter) return Refuse(call, filter.error());
   // Counts, nothing of one patient: no entry in the audit trail.
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), filter = std::move(*filter)] {
-                 const auto reader = parts.readers.Borrow();
+                 const auto reader = parts.readers.Borrow(asked.deadline_ns);
                  return AnalyticsReply(*reader, filter, asked);
                });
 }
 
 void HandleDiary(const ApiParts& parts, const Call& call) {
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), study = call.params[0], patient = call.params[1]] {
                  return security::Audited(parts.audit, asked, "read", study, patient,
                                           [&] { return DiaryReply(parts, study, patient, asked); });
@@ -178,7 +178,7 @@ void HandleConflicts(const ApiParts& parts, const Call& call) {
   const auto from = security::QueryNumber(call.request.query, "from", 0, UINT64_MAX, 0);
   if (!limit) return Refuse(call, limit.error());
   if (!from) return Refuse(call, from.error());
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), study = call.params[0], limit = *limit, from = *from] {
                  return security::Audited(parts.audit, asked, "list", study, "conflicts", [&] {
                    return ConflictsReply(parts, study, base::Offset(from), limit, asked);
@@ -186,10 +186,11 @@ void HandleConflicts(const ApiParts& parts, const Call& call) {
                });
 }
 
-// Opens the export on a helper, then streams it from the loop.
+// Opens the export on a helper, then streams it from the loop. A table may take longer than other
+// answers: only a deadline that the caller has given ends it.
 void OpenExport(const ApiParts& parts, net::Loop& loop, net::Ticket ticket, const Asked& asked,
                 const std::string& study, const std::string& table_name,
-                std::optional<base::Offset> at) {
+                std::optional<base::Offset> at, int64_t deadline_ns) {
   const auto table = ParseExportTable(table_name);
   net::Reply refusal;
   std::shared_ptr<Export> opened;
@@ -198,7 +199,7 @@ void OpenExport(const ApiParts& parts, net::Loop& loop, net::Ticket ticket, cons
   } else {
     refusal =
         security::Audited(parts.audit, asked, "export", study, table_name, [&]() -> net::Reply {
-          const auto reader = parts.readers.Borrow();
+          const auto reader = parts.readers.Borrow(asked.deadline_ns);
           auto result = Export::Open(*reader, study, *table, at);
           if (result) {
             opened = std::make_shared<Export>(std::move(*result));
@@ -210,10 +211,10 @@ void OpenExport(const ApiParts& parts, net::Loop& loop, net::Ticket ticket, cons
           return net::Problem(409, "not-yet-applied", result.error().message, asked.trace_id);
         });
   }
-  loop.Post([parts, &loop, ticket, opened, refusal = std::move(refusal), study, table_name] {
+  loop.Post([parts, &loop, ticket, opened, refusal = std::move(refusal), table_name, deadline_ns] {
     if (!opened) return net::Respond(loop, ticket, refusal);
     ExportFeed::Start(loop, ticket, parts.helpers, parts.readers, table_name + ".csv",
-                      std::move(*opened));
+                      std::move(*opened), deadline_ns);
   });
 }
 
@@ -225,8 +226,10 @@ void HandleExport(const ApiParts& parts, const Call& call) {
   if (*at != UINT64_MAX) cut = base::Offset(*at);
   const bool taken =
       parts.helpers.TrySubmit([parts, &loop = call.loop, ticket = call.request.ticket,
-                               asked = Asked(call), study = call.params[0], table,
-                               cut] { OpenExport(parts, loop, ticket, asked, study, table, cut); });
+                               asked = Asked(call), study = call.params[0], table, cut,
+                               deadline_ns = call.deadline_given ? call.deadline_ns : 0] {
+        OpenExport(parts, loop, ticket, asked, study, table, cut, deadline_ns);
+      });
   if (!taken) Refuse(call, {base::ErrorCode::kBacklogFull, "too many requests wait for the disk"});
 }
 

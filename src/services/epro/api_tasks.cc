@@ -65,7 +65,7 @@ net::Reply Order(const ApiParts& parts, wire::Kind kind, std::string_view head,
 }
 
 void HandleState(const ApiParts& parts, const Call& call, bool paused) {
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), task = call.params[0], paused] {
                  if (!IsTask(task)) return UnknownTask(asked.trace_id);
                  return security::Audited(
@@ -87,11 +87,11 @@ void HandleReplay(const ApiParts& parts, const Call& call) {
         call.loop, call.request.ticket,
         security::InvalidRequest("offset", "must be the number of a record", call.trace_id));
   }
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), task = call.params[0], record = base::Offset(offset)] {
                  if (!IsTask(task)) return UnknownTask(asked.trace_id);
                  {
-                   const auto reader = parts.readers.Borrow();
+                   const auto reader = parts.readers.Borrow(asked.deadline_ns);
                    const auto entry = ReadQuarantined(*reader, task, record);
                    if (!entry) return security::FromError(entry.error(), asked.trace_id);
                  }
@@ -149,11 +149,11 @@ void HandleQuarantine(const ApiParts& parts, const Call& call) {
                           security::FromError(number->error(), call.trace_id));
     }
   }
-  net::Offload(parts.helpers, call.loop, call.request.ticket, call.trace_id,
+  net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), task, limit = *limit, from = *from] {
                  if (!task.empty() && !IsTask(task)) return UnknownTask(asked.trace_id);
                  return security::Audited(parts.audit, asked, "list", {}, task, [&] {
-                   const auto reader = parts.readers.Borrow();
+                   const auto reader = parts.readers.Borrow(asked.deadline_ns);
                    return QuarantineReply(*reader, task, base::Offset(from), limit, asked);
                  });
                });

@@ -11,11 +11,13 @@ constexpr int kBusyRetryMs = 50;
 }  // namespace
 
 void ExportFeed::Start(net::Loop& loop, net::Ticket ticket, exec::WorkerPool& helpers,
-                       store::ReaderPool& readers, const std::string& file_name, Export table) {
+                       store::ReaderPool& readers, const std::string& file_name, Export table,
+                       int64_t deadline_ns) {
   const std::string headers = "Weir-Cut: " + std::to_string(table.at().value()) +
                               "\r\nContent-Disposition: attachment; filename=\"" + file_name +
                               "\"\r\nCache-Control: no-store\r\n";
-  const std::shared_ptr<ExportFeed> feed(new ExportFeed(loop, helpers, readers, std::move(table)));
+  const std::shared_ptr<ExportFeed> feed(
+      new ExportFeed(loop, helpers, readers, std::move(table), deadline_ns));
   feed->writer_ = loop.RespondStreaming(
       ticket, {.content_type = "text/csv; charset=utf-8", .headers = headers});
   if (!feed->writer_) return;
@@ -34,10 +36,11 @@ void ExportFeed::Start(net::Loop& loop, net::Ticket ticket, exec::WorkerPool& he
 
 void ExportFeed::Make() {
   if (!writer_ || making_ || full_) return;
+  if (deadline_ns_ > 0 && loop_.now_ns() >= deadline_ns_) return writer_->Abort();
   making_ = true;
   const bool taken = helpers_.TrySubmit([self = shared_from_this()] {
     auto piece = std::make_shared<Piece>();
-    const auto reader = self->readers_.Borrow();
+    const auto reader = self->readers_.Borrow(self->deadline_ns_);
     const auto more = self->table_.Next(*reader, kReportsPerPiece, &piece->rows);
     piece->failed = !more;
     piece->more = more && *more;

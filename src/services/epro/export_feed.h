@@ -13,9 +13,11 @@ namespace weir::epro {
 
 class ExportFeed : public std::enable_shared_from_this<ExportFeed> {
  public:
-  // On the loop, with the export opened by a helper. Memory: two pieces.
+  // On the loop, with the export opened by a helper. Memory: two pieces. At `deadline_ns` (steady
+  // clock; 0: none) the answer is broken off, so that nobody takes it for whole.
   static void Start(net::Loop& loop, net::Ticket ticket, exec::WorkerPool& helpers,
-                    store::ReaderPool& readers, const std::string& file_name, Export table);
+                    store::ReaderPool& readers, const std::string& file_name, Export table,
+                    int64_t deadline_ns);
 
  private:
   struct Piece {
@@ -23,14 +25,20 @@ class ExportFeed : public std::enable_shared_from_this<ExportFeed> {
     bool more = false;
     std::string rows;
   };
-  ExportFeed(net::Loop& loop, exec::WorkerPool& helpers, store::ReaderPool& readers, Export table)
-      : loop_(loop), helpers_(helpers), readers_(readers), table_(std::move(table)) {}
+  ExportFeed(net::Loop& loop, exec::WorkerPool& helpers, store::ReaderPool& readers, Export table,
+             int64_t deadline_ns)
+      : loop_(loop),
+        helpers_(helpers),
+        readers_(readers),
+        deadline_ns_(deadline_ns),
+        table_(std::move(table)) {}
   void Make();
   void Send(const Piece& piece);
 
   net::Loop& loop_;
   exec::WorkerPool& helpers_;
   store::ReaderPool& readers_;
+  const int64_t deadline_ns_;
   Export table_;  // a helper's while a piece is being made, else the loop's
   net::BodyWriter* writer_ = nullptr;
   bool making_ = false;

@@ -121,14 +121,8 @@ Intake::Intake(net::Loop& loop, journal::Journal& journal, Definitions& definiti
 Intake::~Intake() = default;
 
 void Intake::Submit(const security::Call& call) {
-  const int64_t allowed_ms = [&] {
-    int value = options_.deadline_ms;
-    const std::string_view text = call.request.Find("X-Request-Timeout-Ms");
-    if (!text.empty()) std::from_chars(text.data(), text.data() + text.size(), value);
-    return std::clamp(value, 1, options_.deadline_ms_max);
-  }();
   Origin origin{.ticket = call.request.ticket,
-                .deadline_ns = loop_.now_ns() + allowed_ms * 1'000'000,
+                .deadline_ns = call.deadline_ns,
                 .trace_given = call.trace_given};
   std::ranges::copy(call.trace_id.substr(0, origin.trace_id.size()), origin.trace_id.begin());
   if (!IsJson(call.request.content_type)) {

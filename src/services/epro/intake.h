@@ -31,8 +31,7 @@ namespace weir::epro {
 
 struct IntakeOptions {
   ReportLimits limits;
-  int deadline_ms = 30'000;       // without X-Request-Timeout-Ms
-  int deadline_ms_max = 120'000;  // what that header may ask for
+  int deadline_ms = 30'000;  // of a line of a batch; a request brings its own
   size_t line_bytes_max = 1u << 20;
   size_t lines_waiting_max = 1024;  // of one batch, between reading and answering
   size_t batches_max = 64;          // of one loop at once

@@ -1,5 +1,7 @@
 #include "store/sqlite/connection.h"
 
+#include "base/clock.h"
+
 namespace weir::store::sqlite {
 namespace {
 
@@ -14,6 +16,8 @@ constexpr int kCheckpointPages = 4096;
 constexpr int kRetryPages = 1024;
 // From here on (128 MiB) the writer waits for readers, as long as the busy timeout, to start over.
 constexpr int kRestartPages = 32'768;
+// Instructions of SQLite's machine between two looks at the clock: some tens of microseconds.
+constexpr int kProgressSteps = 2000;
 
 }  // namespace
 
@@ -102,6 +106,19 @@ SqliteConnection::SqliteConnection(Handle db, bool writer)
       [](void* self, sqlite3*, const char*, int pages) {
         static_cast<SqliteConnection*>(self)->log_pages_ = pages;
         return SQLITE_OK;
+      },
+      this);
+}
+
+void SqliteConnection::SetDeadline(int64_t deadline_ns) {
+  if (deadline_ns == deadline_ns_) return;
+  deadline_ns_ = deadline_ns;
+  if (deadline_ns == 0) return sqlite3_progress_handler(db_.get(), 0, nullptr, nullptr);
+  sqlite3_progress_handler(
+      db_.get(), kProgressSteps,
+      [](void* self) {
+        return static_cast<int>(base::SystemClock().SteadyNs() >=
+                                static_cast<SqliteConnection*>(self)->deadline_ns_);
       },
       this);
 }

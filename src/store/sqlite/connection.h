@@ -51,6 +51,7 @@ class SqliteConnection final : public Connection {
   base::Status ReleaseSavepoint() override;
   void RollbackToSavepoint() override;
   int64_t Changes() const override { return sqlite3_changes64(db_.get()); }
+  void SetDeadline(int64_t deadline_ns) override;
 
  private:
   base::Result<sqlite3_stmt*> Kept(StatementHandle& slot, const char* sql);
@@ -59,6 +60,7 @@ class SqliteConnection final : public Connection {
 
   Handle db_;
   const bool writer_;
+  int64_t deadline_ns_ = 0;
   int log_pages_ = 0;        // in the write-ahead log after the last commit
   int checkpoint_at_pages_;  // the next attempt
   std::map<std::string, std::unique_ptr<SqliteStatement>, std::less<>> statements_;

@@ -31,9 +31,10 @@ ErrorCode Classify(sqlite3* db, int code) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
-    case SQLITE_INTERRUPT:
     case SQLITE_NOMEM:
       return ErrorCode::kUnavailable;
+    case SQLITE_INTERRUPT:  // by Connection::SetDeadline()
+      return ErrorCode::kDeadline;
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
     case SQLITE_TOOBIG:

@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/clock.h"
 #include "store/database.h"
+#include "store/reader_pool.h"
 
 namespace weir::store {
 namespace {
@@ -196,6 +198,38 @@ TEST_F(SqliteTest, TheFileIsItsOwnersAlone) {
   const auto mode = std::filesystem::status(path()).permissions();
   EXPECT_EQ(mode & (std::filesystem::perms::group_all | std::filesystem::perms::others_all),
             std::filesystem::perms::none);
+}
+
+TEST_F(SqliteTest, AStatementEndsAtItsDeadlineAndTheConnectionServesTheNext) {
+  auto database = Open();
+  ASSERT_TRUE(database->Migrate({&kFirst, 1}));
+  auto pool = ReaderPool::Open(*database, 1);
+  ASSERT_TRUE(pool);
+  const auto now_ns = [] { return base::SystemClock().SteadyNs(); };
+  constexpr std::string_view kEndless =
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+  {
+    const auto reader = (*pool)->Borrow(now_ns() + 50'000'000);
+    auto endless = reader->Prepare(kEndless);
+    ASSERT_TRUE(endless);
+    const auto row = (*endless)->Step();
+    (*endless)->Reset();
+    ASSERT_FALSE(row);
+    EXPECT_EQ(row.error().code, ErrorCode::kDeadline);
+  }
+  // The only connection there is, with no deadline, and with one that has passed already.
+  {
+    const auto reader = (*pool)->Borrow();
+    auto select = reader->Prepare("SELECT count(*) FROM row");
+    ASSERT_TRUE(select);
+    EXPECT_TRUE((*select)->Step());
+    (*select)->Reset();
+  }
+  const auto reader = (*pool)->Borrow(1);
+  auto endless = reader->Prepare(kEndless);
+  ASSERT_TRUE(endless);
+  EXPECT_FALSE((*endless)->Step());
+  (*endless)->Reset();
 }
 
 }  // namespace
