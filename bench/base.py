@@ -1,7 +1,8 @@
 """The base that a benchmark is compared with: the figures of an earlier run, in bench/base.json.
 
 Ratios to a floor of the same run carry over from one machine to the next, and may differ by
-RATIO_TOLERANCE; times and rates of their own do not, and are compared loosely."""
+RATIO_TOLERANCE; times and rates of their own do not, and are compared loosely. A figure that is
+itself a small difference scatters around zero: it may differ by its own `within` besides."""
 
 import json
 import os
@@ -28,7 +29,8 @@ def record(rows, path):
             "value": row["value"], "unit": row["unit"],
             "better": "more" if row["at_least"] is not None else
                       "less" if row["at_most"] is not None else "",
-            "tolerance": RATIO_TOLERANCE if is_ratio(row) else OTHER_TOLERANCE}
+            "tolerance": RATIO_TOLERANCE if is_ratio(row) else OTHER_TOLERANCE,
+            "within": row.get("within", 0)}
     with open(path, "w", encoding="utf-8") as file:
         json.dump(dict(sorted(kept.items())), file, indent=1)
         file.write("\n")
@@ -46,12 +48,15 @@ def compare(rows, base):
     worse, better = [], []
     for row in rows:
         before = base.get(key(row))
-        if not before or not before["better"] or not before["value"]:
+        if not before or not before["better"]:
             continue
-        change = row["value"] / before["value"] - 1
-        if abs(change) <= before["tolerance"]:
+        change = row["value"] - before["value"]
+        within = before.get("within", 0)
+        if abs(change) <= max(before["tolerance"] * abs(before["value"]), within):
             continue
+        allowed = f"{within:g}" if within else f"{before['tolerance']:.0%}"
+        share = f"{change / before['value']:+.0%}, " if before["value"] > 0 else ""
         sentence = (f"{key(row)}: {before['value']:.4g} to {row['value']:.4g} {row['unit']}".rstrip()
-                    + f" ({change:+.0%}, tolerance {before['tolerance']:.0%})")
+                    + f" ({share}tolerance {allowed})")
         (better if (change > 0) == (before["better"] == "more") else worse).append(sentence)
     return worse, better

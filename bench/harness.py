@@ -188,7 +188,7 @@ class Figures:
         self.rows = []
         self.failed = False
 
-    def add(self, section, name, value, unit="", at_least=None, at_most=None, note=""):
+    def add(self, section, name, value, unit="", at_least=None, at_most=None, note="", within=0):
         met = None
         if at_least is not None:
             met = value >= at_least
@@ -197,7 +197,8 @@ class Figures:
         self.failed |= met is False
         target = at_least if at_least is not None else at_most
         self.rows.append({"section": section, "name": name, "value": value, "unit": unit,
-                          "at_least": at_least, "at_most": at_most, "met": met, "note": note})
+                          "at_least": at_least, "at_most": at_most, "met": met, "note": note,
+                          "within": within})
         wanted = "" if target is None else f"{'≥' if at_least is not None else '≤'} {target:g}"
         verdict = {None: "", True: "pass", False: "FAIL"}[met]
         print(f"{section:9} {name:46} {value:>10.4g} {unit:8} {wanted:10} {verdict:5} {note}",

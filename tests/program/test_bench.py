@@ -40,6 +40,20 @@ class Base(unittest.TestCase):
         self.assertEqual(worse, ["submit: ratio to the floor: 0.6 to 0.5 (-17%, tolerance 10%)"])
         self.assertEqual(better, ["submit: CPU, ratio to the floor: 1.9 to 1.5 (-21%, tolerance 10%)"])
 
+    def test_a_difference_around_zero_and_a_count_of_none_are_compared_too(self):
+        def cost(value):
+            return row("guard", "CPU", value, at_most=0.4, unit="µs") | {"within": 0.3}
+
+        def wrong(value):
+            return row("herd", "found wrong", value, at_most=0)
+        base.record([cost(-0.06), wrong(0)], self.path)
+        self.assertEqual(base.compare([cost(0.2), wrong(0)], base.read(self.path)), ([], []))
+        self.assertEqual(base.compare([cost(-0.2)], base.read(self.path)), ([], []))
+        worse, better = base.compare([cost(0.35), wrong(2)], base.read(self.path))
+        self.assertEqual(worse, ["guard: CPU: -0.06 to 0.35 µs (tolerance 0.3)",
+                                 "herd: found wrong: 0 to 2 (tolerance 50%)"])
+        self.assertEqual(better, [])
+
     def test_a_record_of_one_section_keeps_the_others(self):
         base.record([row("a", "x", 1.0, at_least=1), row("a", "gone", 1.0), row("b", "y", 2.0)], self.path)
         base.record([row("a", "x", 3.0, at_least=1)], self.path)
