@@ -59,6 +59,7 @@ Governance::Governance(const config::Config& config, unsigned loops, net::Networ
       gate_options_(GateOptions(config)),
       crowd_(loops),
       limits_(RateLimitOptions(config), Secret()),
+      times_(loops),
       trusted_(std::make_shared<const net::Networks>(std::move(trusted))),
       gates_(loops) {}
 
@@ -97,6 +98,13 @@ base::Status Governance::Reload(const config::Config& config, net::Server& serve
 }
 
 void Governance::Collect(observe::Sample& sample) const {
+  for (size_t i = 0; i < guard::kCriticalities; ++i) {
+    observe::HistogramSnapshot all;
+    times_.ForEach([&](const RequestTimes& times) { times[i].AddTo(all); });
+    const std::string_view name = guard::Name(static_cast<guard::Criticality>(i));
+    sample.Histogram("weir_http_request_seconds",
+                     "From a request to its answer, of what was let in", all, {{"class", name}});
+  }
   const std::lock_guard lock(mutex_);
   CollectCounts(gates_, sample);
   sample.Gauge("weir_guard_in_flight", "Requests let in and not yet answered",

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/config/config.h"
+#include "app/http_handler.h"
 #include "base/clock.h"
 #include "guard/gate.h"
 #include "guard/rate_limits.h"
@@ -31,6 +32,7 @@ class Governance {
   // The gate of this loop, which is made here.
   guard::Gate& GateOf(net::Loop& loop);
   guard::RateLimits& limits() { return limits_; }
+  RequestTimes& TimesOf(const net::Loop& loop) { return times_[loop.index()]; }
   std::shared_ptr<const net::Networks> trusted_proxies() const;
 
   // What of it may change while the server runs.
@@ -46,7 +48,8 @@ class Governance {
   guard::GateOptions gate_options_;
   guard::Crowd crowd_;
   guard::RateLimits limits_;
-  observe::CpuMeter meter_;  // the first loop's
+  observe::PerThread<RequestTimes> times_;  // by loop
+  observe::CpuMeter meter_;                 // the first loop's
   std::atomic<int64_t> cpu_{0};
   mutable std::mutex mutex_;
   std::shared_ptr<const net::Networks> trusted_;     // guarded by mutex_, likewise below

@@ -42,6 +42,13 @@ std::string_view TypeOf(int status) {
   }
 }
 
+// Uniform in [0, 1).
+double Share(uint64_t random) { return static_cast<double>(random >> 11) * 0x1p-53; }
+
+uint32_t MarkOf(size_t route_id) {
+  return static_cast<uint32_t>(route_id) * guard::Gate::kTokenEnd;
+}
+
 }  // namespace
 
 HttpHandler::HttpHandler(const security::TokenStore& tokens, const base::Clock& clock, Parts parts)
@@ -53,7 +60,7 @@ HttpHandler::HttpHandler(const security::TokenStore& tokens, const base::Clock& 
   for (auto& route : parts_.open_routes) parts_.routes.push_back(std::move(route));
   parts_.open_routes.clear();
   for (size_t id = 0; id < parts_.routes.size(); ++id) {
-    router_.Add(parts_.routes[id].method, parts_.routes[id].path, id);
+    router_.Add(parts_.routes[id].method, parts_.routes[id].path.view(), id);
   }
 }
 
@@ -86,8 +93,8 @@ bool HttpHandler::WithinLimit(net::Loop& loop, const net::Request& request, guar
   return false;
 }
 
-bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request,
-                        const security::Route& route) {
+bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, size_t route_id) {
+  const security::Route& route = parts_.routes[route_id];
   if (parts_.limits->Limits(guard::LimitKind::kAddress)) {
     const auto trusted = parts_.trusted_proxies();
     const std::string_view client =
@@ -97,7 +104,8 @@ bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request,
   if (route.criticality == guard::Criticality::kReport) return true;  // its service asks
   const guard::Gate::Entry entry = parts_.gate->Enter(route.criticality, loop.now_ns());
   if (entry.admitted) {
-    loop.SetMark(request.ticket, {.value = entry.token, .since_ns = loop.now_ns()});
+    loop.SetMark(request.ticket,
+                 {.value = entry.token | MarkOf(route_id), .since_ns = loop.now_ns()});
     return true;
   }
   Refuse(loop, request, 503, "overloaded",
@@ -111,12 +119,21 @@ bool HttpHandler::WithinLimits(net::Loop& loop, const net::Request& request,
                                std::string_view study) {
   using guard::LimitKind;
   return WithinLimit(loop, request, LimitKind::kToken, identity.name) &&
-         WithinLimit(loop, request, LimitKind::kRoute, route.path) &&
+         WithinLimit(loop, request, LimitKind::kRoute, route.path.view()) &&
          (study.empty() || WithinLimit(loop, request, LimitKind::kStudy, study));
 }
 
 void HttpHandler::OnAnswered(net::Loop& loop, net::Mark mark, int status) {
-  parts_.gate->Left(mark.value, mark.since_ns, status == 503, loop.now_ns());
+  const int64_t now_ns = loop.now_ns();
+  parts_.gate->Left(mark.value % guard::Gate::kTokenEnd, mark.since_ns, status == 503, now_ns);
+  if (status == 0) return;
+  const security::Route& route = parts_.routes[mark.value / guard::Gate::kTokenEnd];
+  const int64_t took_ns = std::max<int64_t>(0, now_ns - mark.since_ns);
+  (*parts_.times)[static_cast<size_t>(route.criticality)].Observe(static_cast<uint64_t>(took_ns));
+  if (parts_.access_share <= 0 || Share(parts_.gate->Random()) >= parts_.access_share) return;
+  parts_.log->Info("access", "a request was answered",
+                   {observe::Route(route.path), observe::HttpStatus(status),
+                    observe::DurationMs(took_ns / 1'000'000)});
 }
 
 void HttpHandler::OnLag(net::Loop& loop, int64_t lag_ns) {
@@ -146,8 +163,8 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
   }
   const security::Route& route = parts_.routes[*match.id];
   const bool enters = stage == Stage::kEnter;
-  if (enters && !LetIn(loop, request, route)) return {};
-  if (*match.id >= open_from_) return {&route, &kNobody, std::move(match.params)};
+  if (enters && !LetIn(loop, request, *match.id)) return {};
+  if (*match.id >= open_from_) return {&route, *match.id, &kNobody, std::move(match.params)};
   const auto outcome = authenticator_.Check(request.authorization, clock_.WallMs());
   std::string_view study;
   if (route.study_param >= 0) study = match.params[static_cast<size_t>(route.study_param)];
@@ -159,7 +176,7 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
                                        : outcome.identity->Allows(route.scope, study);
     if (allowed) {
       if (enters && !WithinLimits(loop, request, route, *outcome.identity, study)) return {};
-      return {&route, outcome.identity, std::move(match.params)};
+      return {&route, *match.id, outcome.identity, std::move(match.params)};
     }
     refusal = security::Refusal::kForbidden;
   }
@@ -179,12 +196,13 @@ security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& reques
   return {.loop = loop,
           .request = request,
           .identity = *admission.identity,
-          .route = admission.route->path,
+          .route = admission.route->path.view(),
           .params = admission.params,
           .trace_id = trace_id_,
           .trace_given = trace_given_,
           .deadline_ns = loop.now_ns() + int64_t{timeout_ms} * 1'000'000,
-          .deadline_given = !given.empty()};
+          .deadline_given = !given.empty(),
+          .mark = MarkOf(admission.route_id)};
 }
 
 net::Handler::Decision HttpHandler::OnHeaders(net::Loop& loop, const net::Request& request) {

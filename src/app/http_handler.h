@@ -5,6 +5,7 @@
 // exists is no secret, it is in docs/openapi.yaml; whose it is, is.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,11 +19,17 @@
 #include "net/http.h"
 #include "net/networks.h"
 #include "net/router.h"
+#include "observe/counters.h"
+#include "observe/log.h"
 #include "observe/trace.h"
 #include "security/authenticator.h"
 #include "security/route.h"
 
 namespace weir::app {
+
+// From when a request was whole, or its header was where its body is taken in pieces, to its
+// answer.
+using RequestTimes = std::array<observe::Histogram, guard::kCriticalities>;
 
 class HttpHandler final : public net::Handler {
  public:
@@ -38,6 +45,10 @@ class HttpHandler final : public net::Handler {
     // Of this loop, and of all; they outlive the handler.
     guard::Gate* gate = nullptr;
     guard::RateLimits* limits = nullptr;
+    // How long requests take, by what they are worth; this loop's own.
+    RequestTimes* times = nullptr;
+    observe::Log* log = nullptr;
+    double access_share = 0;  // of the answers, those that are logged
     // The proxies whose X-Forwarded-For is believed.
     std::function<std::shared_ptr<const net::Networks>()> trusted_proxies;
   };
@@ -55,6 +66,7 @@ class HttpHandler final : public net::Handler {
  private:
   struct Admission {
     const security::Route* route = nullptr;  // null: the request has been answered
+    size_t route_id = 0;
     const security::Identity* identity = nullptr;
     std::vector<std::string> params;
   };
@@ -63,7 +75,7 @@ class HttpHandler final : public net::Handler {
   enum class Stage { kLook, kEnter };
   Admission Admit(net::Loop& loop, const net::Request& request, Stage stage);
   // The parts of it that follow once the route, and then the token, are known. False: answered.
-  bool LetIn(net::Loop& loop, const net::Request& request, const security::Route& route);
+  bool LetIn(net::Loop& loop, const net::Request& request, size_t route_id);
   bool WithinLimits(net::Loop& loop, const net::Request& request, const security::Route& route,
                     const security::Identity& identity, std::string_view study);
   bool WithinLimit(net::Loop& loop, const net::Request& request, guard::LimitKind kind,

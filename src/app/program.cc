@@ -270,6 +270,9 @@ class Program {
     parts.deadline_ms_max = config_.http.request_timeout_max_ms;
     parts.gate = &gate;
     parts.limits = &governance_->limits();
+    parts.times = &governance_->TimesOf(loop);
+    parts.log = log_.get();
+    parts.access_share = config_.log.access_share;
     parts.trusted_proxies = [this] { return governance_->trusted_proxies(); };
     parts.turn_end = [&of_loop] { return of_loop.OnTurnEnd(); };
     parts.idle = [&of_loop] { of_loop.HandOver(); };

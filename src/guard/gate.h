@@ -85,6 +85,8 @@ class Gate {
   void Configure(const GateOptions& options);
   const GateOptions& options() const { return options_; }
 
+  // A token is less than this: what is above is the caller's.
+  static constexpr uint32_t kTokenEnd = 1u << 18;
   struct Entry {
     bool admitted = false;
     Reason reason = Reason::kConcurrency;  // why not
@@ -121,6 +123,7 @@ class Gate {
   static constexpr unsigned kGenerationShift = 4;  // of go-zero's shedder, four bits
   static constexpr uint32_t kGenerations = 16;
   static constexpr unsigned kCellShift = 8;
+  static_assert(FairShare::kCells << kCellShift <= kTokenEnd);
 
   double Draw() { return static_cast<double>(Random() >> 11) * 0x1p-53; }  // in [0, 1)
   Entry Decide(Criticality of, Rank rank, uint32_t token, int64_t now_ns);

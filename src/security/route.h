@@ -10,6 +10,7 @@
 
 #include "guard/criticality.h"
 #include "net/http.h"
+#include "observe/log_fields.h"
 #include "security/identity.h"
 
 namespace weir::security {
@@ -25,11 +26,12 @@ struct Call {
   bool trace_given;           // by the caller's traceparent, not made here
   int64_t deadline_ns;        // steady clock: who asks does not wait for longer
   bool deadline_given;        // by the caller, not by the configuration
+  uint32_t mark;              // for net::Loop::SetMark(), beside the gate's token: names the route
 };
 
 struct Route {
   net::Method method = net::Method::kGet;
-  std::string_view path;  // template, a literal
+  observe::Literal path;  // template
   Scope scope = Scope::kRead;
   // The parameter that names a study, which the token must be allowed; -1: the handler looks
   // itself.

@@ -178,6 +178,21 @@ class Governance(unittest.TestCase):
             self.assertEqual(server.metric("weir_guard_in_flight"), 0)
             self.assertEqual(server.metric("weir_guard_queueing"), 0)
 
+    def test_answers_are_measured_by_class_and_logged_by_share(self):
+        self.write("Log:\n  AccessShare: 1\n  Burst: 1000\n")
+        with Server(config=self.config) as server:
+            connection = self.connect(server)
+            for number in range(20):
+                self.assertEqual(connection.submit(f"planted-{number}").status, 202)
+            server.get("/api/v1/tasks")
+            self.assertEqual(server.metric("weir_http_request_seconds_count", '{class="report"}'), 20)
+            self.assertEqual(server.metric("weir_http_request_seconds_count", '{class="urgent"}'), 1)
+            wait_for(lambda: server.text().count('"event":"access"') >= 21, 30, "the lines")
+            line = next(json.loads(line) for line in server.text().splitlines()
+                        if '"event":"access"' in line)
+            self.assertEqual((line["route"], line["status"]), ("/submit", 202))
+            self.assertNotIn("planted", server.text())
+
     def test_a_client_that_leaves_gives_its_place_back(self):
         self.write("Shedder:\n  MaxConcurrency: 20\n")
         with Server(config=self.config) as server:

@@ -149,6 +149,7 @@ struct Log {
   unsigned files_max = 5;
   unsigned burst = 20;    // lines of one event at once
   double per_second = 1;  // lines of one event in the long run
+  double access_share = 0;
 };
 
 struct Shutdown {

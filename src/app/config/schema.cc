@@ -286,6 +286,12 @@ void AddLogAndShutdown(Table& t) {
   t.Add("Log.PerSecond", Type::kReal, "Lines of one event per second in the long run.",
         [](Config& c) { return &c.log.per_second; })
       .Between(0.001, kMillion);
+  t.Add("Log.AccessShare", Type::kReal,
+        "Share of the answers that are logged, with route, status and duration, within Log.Burst "
+        "and "
+        "Log.PerSecond. 0: none, 1: all.",
+        [](Config& c) { return &c.log.access_share; })
+      .Between(0, 1);
   t.Add("Shutdown.Drain", Type::kDuration,
         "How long answers in progress may take when the server stops.",
         [](Config& c) { return &c.shutdown.drain_ms; })

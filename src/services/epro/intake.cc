@@ -123,6 +123,7 @@ Intake::~Intake() = default;
 void Intake::Submit(const security::Call& call) {
   Origin origin{.ticket = call.request.ticket,
                 .deadline_ns = call.deadline_ns,
+                .mark = call.mark,
                 .trace_given = call.trace_given};
   std::ranges::copy(call.trace_id.substr(0, origin.trace_id.size()), origin.trace_id.begin());
   if (!IsJson(call.request.content_type)) {
@@ -216,7 +217,7 @@ bool Intake::LetIn(bool urgent, std::string_view study, const Origin& origin) {
     const int64_t now_ns = loop_.now_ns();
     const guard::Gate::Entry entry = gate_.EnterReport(urgent, StudyHash(study), now_ns);
     if (entry.admitted) {
-      loop_.SetMark(origin.ticket, {.value = entry.token, .since_ns = now_ns});
+      loop_.SetMark(origin.ticket, {.value = entry.token | origin.mark, .since_ns = now_ns});
       return true;
     }
     if (entry.reason != guard::Reason::kQueueing && entry.reason != guard::Reason::kDisk) {

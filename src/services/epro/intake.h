@@ -89,6 +89,7 @@ class Intake final : public journal::HandoverSink {
     Batch* batch = nullptr;  // null: the request itself
     uint64_t line = 0;
     int64_t deadline_ns = 0;
+    uint32_t mark = 0;  // see security::Call
     std::array<char, 32> trace_id{};
     bool trace_given = false;
   };
