@@ -133,8 +133,8 @@ def alerts(figures, scale):
                     at_most=250, note=f"{urgent['count']:,} alerts at 10,000 reports/s")
     with Weir(paused=True) as weir:
         load(weir, scale.backlog, urgent_share=0)
-        figures.add("alerts", f"RSS with {weir.lag():,} reports waiting", rss_bytes(weir.pid) / MIB,
-                    "MiB", at_most=256)
+        figures.add("alerts", "RSS with a backlog waiting", rss_bytes(weir.pid) / MIB, "MiB",
+                    at_most=256, note=f"{weir.lag():,} reports")
         weir.restart(paused=False)
         result = surge(weir, "--rate", "200", "--reports", "600", "--urgent-share", "1",
                        "--elevated-share", "0")
