@@ -2,6 +2,8 @@
 
 import resource
 import socket
+import threading
+import time
 import unittest
 
 from weir_server import Server, full_scale, wait_for
@@ -89,6 +91,73 @@ class Connections(unittest.TestCase):
             # There is room again once somebody has left.
             within[1].close()
             self.assertTrue(wait_for(lambda: self.served_anew(server), 10, "a place is free"))
+
+    def test_a_hundred_thousand_that_try_to_open_do_not_hinder_those_within(self):
+        tries = 100_000 if full_scale() else 5_000
+        with Server(sets=["Http.ConnectionsMax=1000"]) as server:
+            within = [self.connect(server, number) for number in range(1000)]
+            for connection in within:
+                self.assertIn(b" 202 ", answer(connection))
+            served, begun = 1000, 0
+            while begun < tries:
+                # A few thousand at a time, from addresses of their own: one has 28,000 ports.
+                wave = []
+                source = f"127.0.{1 + begun // 10_000}.1"
+                for _ in range(2_000):
+                    attempt = socket.socket()
+                    attempt.setblocking(False)
+                    attempt.bind((source, 0))
+                    attempt.connect_ex(("127.0.0.1", server.port))
+                    wave.append(attempt)
+                begun += len(wave)
+                for connection in within[:100]:
+                    connection.sendall(REQUEST % (served % 100_000))
+                    self.assertIn(b" 20", answer(connection))
+                    served += 1
+                for attempt in wave:
+                    attempt.close()
+            wait_for(lambda: server.metric("weir_http_connections") == 1000, 60, "the limit")
+            within[500].sendall(REQUEST % 99_998)
+            self.assertIn(b" 20", answer(within[500]))
+            self.assertGreater(server.metric("weir_http_connections_refused_total"), tries / 10)
+
+    def test_a_flood_of_slow_headers_leaves_others_as_quick_as_before(self):
+        slow = 3_000 if full_scale() else 300
+        with Server(sets=["Http.HeaderTimeout=60s"]) as server:
+            patient = self.connect(server, 0)
+            self.assertIn(b" 202 ", answer(patient))
+
+            def p99_s(first):
+                took = []
+                for number in range(first, first + 500):
+                    begin = time.monotonic()
+                    patient.sendall(REQUEST % number)
+                    self.assertIn(b" 202 ", answer(patient))
+                    took.append(time.monotonic() - begin)
+                return sorted(took)[-5]
+            before = p99_s(1)
+            flood = []
+            for _ in range(slow):
+                connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+                self.open.append(connection)
+                flood.append(connection)
+            ended = threading.Event()
+
+            def drip():
+                while not ended.is_set():
+                    for connection in flood:
+                        connection.send(b"G" if not ended.is_set() else b"")
+                        if ended.wait(0.0002):
+                            return
+            dripping = threading.Thread(target=drip)
+            dripping.start()
+            try:
+                after = p99_s(1_000)
+            finally:
+                ended.set()
+                dripping.join()
+            # Where it takes next to nothing, twice that is within the noise of the machine.
+            self.assertLessEqual(after, max(2 * before, 0.025), f"{before * 1e3:.1f} ms before")
 
     def served_anew(self, server):
         try:

@@ -15,7 +15,7 @@ struct Http2Session::Callbacks {
   static int BeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
     Http2Session& self = Of(user);
     const int32_t id = head->stream_id;
-    const bool passed_over = self.streams_begun_ < (self.newest_stream_ + 1) / 2;
+    const bool passed_over = self.streams_begun_ < self.newest_stream_ / 2 + 1;
     if (head->type == NGHTTP2_HEADERS && id % 2 == 1 && id < self.newest_stream_ && passed_over &&
         !self.Find(id)) {
       self.calm_ = true;
