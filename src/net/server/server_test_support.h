@@ -310,11 +310,12 @@ class Client {
 
   // False: the end, or nothing came in time.
   bool Receive() {
-    if (!Ready(POLLIN, kPatienceMs)) return false;
     char buffer[64 << 10];
-    const ssize_t size =
-        ssl_ ? SslReceive(buffer, sizeof buffer) : recv(descriptor_, buffer, sizeof buffer, 0);
-    if (size < 0 && ssl_ && errno == EAGAIN) return Receive();
+    ssize_t size;
+    do {
+      if (!Ready(POLLIN, kPatienceMs)) return false;
+      size = ssl_ ? SslReceive(buffer, sizeof buffer) : recv(descriptor_, buffer, sizeof buffer, 0);
+    } while (size < 0 && ssl_ && errno == EAGAIN);  // part of a record, or one not for us
     if (size > 0) {
       received_.append(buffer, static_cast<size_t>(size));
       return true;
@@ -357,7 +358,7 @@ class Client {
     return -1;
   }
   bool Ready(short what, int ms) {
-    if (ssl_ && what == POLLIN && SSL_has_pending(ssl_)) return true;
+    if (ssl_ && what == POLLIN && SSL_pending(ssl_) > 0) return true;
     pollfd watched{descriptor_, what, 0};
     return poll(&watched, 1, ms) > 0;
   }

@@ -78,9 +78,12 @@ TlsTransport::~TlsTransport() {
 ConnectionId TlsTransport::Adopt(int descriptor) {
   const ConnectionId id = inner_->Adopt(descriptor);
   if (id >= connections_.size()) connections_.resize(id + 1);
-  WEIR_CHECK(!connections_[id].open);
-  connections_[id] = {};
-  connections_[id].open = true;
+  Connection& connection = connections_[id];
+  WEIR_CHECK(!connection.open);
+  const bool again = connection.again;  // of an earlier one: it is still in the list
+  connection = {};
+  connection.again = again;
+  connection.open = true;
   return id;
 }
 
@@ -96,9 +99,12 @@ void TlsTransport::Wait(int64_t timeout_ns, TransportEvents& events) {
   now_.swap(again_);
   for (const ConnectionId id : now_) {
     connections_[id].again = false;
-    if (connections_[id].open && !connections_[id].closing) Process(id, {});
+    const Connection& connection = connections_[id];
+    if (connection.open && connection.link && !connection.closing) Process(id, {});
   }
   now_.clear();
+  for (const Ended ended : ended_) CloseBeneath(ended.id, ended.reset);
+  ended_.clear();
   BeginQueued();
   if (!lingering_.empty()) EndLingering(clock_.SteadyNs(), false);
   events_ = nullptr;
@@ -302,13 +308,13 @@ void TlsTransport::OnPeerFinished(ConnectionId id) {
 void TlsTransport::OnWritable(ConnectionId id) {
   if (!Flush(id)) return;
   Connection& connection = connections_[id];
-  if (connection.closing) return CloseBeneath(id, false);
+  if (connection.closing) return EndClosing(id, false);
   if (connection.finishing) return inner_->FinishSending(id);
   if (std::exchange(connection.want_writable, false)) events_->OnWritable(id);
 }
 
 void TlsTransport::OnBroken(ConnectionId id) {
-  if (connections_[id].closing) return CloseBeneath(id, true);
+  if (connections_[id].closing) return EndClosing(id, true);
   if (connections_[id].link) EndHandshake(*connections_[id].link);
   TellBroken(id);
 }
@@ -412,13 +418,19 @@ void TlsTransport::Close(ConnectionId id, bool reset) {
   CloseBeneath(id, reset);
 }
 
+// The transport beneath is telling of it: it is closed when that is over.
+void TlsTransport::EndClosing(ConnectionId id, bool reset) {
+  std::erase_if(lingering_, [id](const Lingering& one) { return one.id == id; });
+  const bool known = std::ranges::any_of(ended_, [id](const Ended& one) { return one.id == id; });
+  if (!known) ended_.push_back({id, reset});
+}
+
 void TlsTransport::CloseBeneath(ConnectionId id, bool reset) {
   Connection& connection = connections_[id];
   if (connection.link) {
     EndHandshake(*connection.link);
     SSL_free(connection.link->ssl);
   }
-  if (connection.closing) std::erase_if(lingering_, [id](const auto& one) { return one.id == id; });
   const bool again = connection.again;
   connection = {};
   connection.again = again;  // it is still in the list
@@ -427,7 +439,9 @@ void TlsTransport::CloseBeneath(ConnectionId id, bool reset) {
 
 void TlsTransport::EndLingering(int64_t now_ns, bool all) {
   while (!lingering_.empty() && (all || lingering_.front().until_ns <= now_ns)) {
-    CloseBeneath(lingering_.front().id, true);
+    const ConnectionId id = lingering_.front().id;
+    lingering_.pop_front();
+    CloseBeneath(id, true);
   }
 }
 

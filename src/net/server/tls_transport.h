@@ -79,6 +79,10 @@ class TlsTransport final : public Transport, private TransportEvents {
     ConnectionId id;
     int64_t until_ns;
   };
+  struct Ended {
+    ConnectionId id;
+    bool reset;
+  };
 
   void OnAwake() override;
   void OnWoken() override { events_->OnWoken(); }
@@ -108,6 +112,7 @@ class TlsTransport final : public Transport, private TransportEvents {
   bool Flush(ConnectionId id);
   void ProcessAgain(ConnectionId id);
   void SettlePause(ConnectionId id);
+  void EndClosing(ConnectionId id, bool reset);
   void CloseBeneath(ConnectionId id, bool reset);
   void EndLingering(int64_t now_ns, bool all);
 
@@ -121,6 +126,7 @@ class TlsTransport final : public Transport, private TransportEvents {
   std::vector<ConnectionId> now_;    // scratch
   std::deque<ConnectionId> queue_;   // may begin when a handshake has ended
   std::deque<Lingering> lingering_;
+  std::vector<Ended> ended_;  // of those, in this turn
   unsigned handshakes_ = 0;
   unsigned handshakes_in_turn_ = 0;
   std::string encrypted_;  // what OpenSSL wrote during this call
