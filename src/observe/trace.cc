@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/sha256.h"
 
 namespace weir::observe {
 namespace {
@@ -38,12 +39,33 @@ uint64_t Mix(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014): spread
 
 std::string TraceId::hex() const { return base::ToHex(View(bytes)); }
 
-void TraceId::AppendHex(std::string& out) const {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (const uint8_t byte : bytes) {
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
+void TraceId::AppendHex(std::string& out) const { base::AppendHex(out, View(bytes)); }
+
+void SpanId::AppendHex(std::string& out) const { base::AppendHex(out, view()); }
+
+std::optional<TraceId> ParseTraceId(std::string_view hex) {
+  TraceId id;
+  if (!ReadHex(hex, id.bytes) || IsZero(id.bytes)) return std::nullopt;
+  return id;
+}
+
+std::optional<SpanId> ParseSpanId(std::string_view bytes) {
+  SpanId id;
+  if (bytes.size() != id.bytes.size()) return std::nullopt;
+  std::ranges::copy(bytes, id.bytes.begin());
+  if (id.none()) return std::nullopt;
+  return id;
+}
+
+SpanId DeriveSpan(const TraceContext& of, uint64_t number, std::string_view what) {
+  char digits[sizeof number];
+  base::PutInt(digits, number);
+  const base::Digest digest = base::Sha256(
+      {View(of.trace.bytes), of.parent.view(), std::string_view(digits, sizeof digits), what});
+  SpanId id;
+  std::copy_n(digest.bytes.begin(), id.bytes.size(), id.bytes.begin());
+  if (id.none()) id.bytes[0] = 1;
+  return id;
 }
 
 // version "-" trace-id "-" parent-id "-" flags; a later version may add "-" and more.
@@ -71,7 +93,7 @@ std::string FormatTraceparent(const TraceContext& context) {
   std::string out = "00-";
   context.trace.AppendHex(out);
   out += '-';
-  out += base::ToHex(View(context.parent.bytes));
+  context.parent.AppendHex(out);
   out += context.sampled ? "-01" : "-00";
   return out;
 }

@@ -19,6 +19,12 @@ struct TraceId {
 struct SpanId {
   std::array<uint8_t, 8> bytes{};
   bool operator==(const SpanId&) const = default;
+  bool none() const { return *this == SpanId(); }
+  void AppendHex(std::string& out) const;  // 16 lower-case digits
+  // As a record's head holds it: eight bytes.
+  std::string_view view() const {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
 };
 
 struct TraceContext {
@@ -26,6 +32,14 @@ struct TraceContext {
   SpanId parent;
   bool sampled = false;
 };
+
+// Nothing unless `hex` is 32 lower-case digits, and not all zero.
+std::optional<TraceId> ParseTraceId(std::string_view hex);
+// Nothing unless `bytes` are eight, and not all zero.
+std::optional<SpanId> ParseSpanId(std::string_view bytes);
+// The same for the same arguments, and different for any others: a span that another process can
+// name as its parent without having been told its id. `what` is a word of the program's own.
+SpanId DeriveSpan(const TraceContext& of, uint64_t number, std::string_view what);
 
 // Nothing for a header that is malformed, of version ff, or all zero: then a new trace begins.
 std::optional<TraceContext> ParseTraceparent(std::string_view header);

@@ -39,6 +39,27 @@ TEST(TraceOf, ContinuesTheCallersTraceOrBeginsOne) {
   EXPECT_NE(TraceOf("nonsense", ids), TraceOf("", ids));
 }
 
+// A task of another process, years later, makes the same id, so that a webhook finds its parent.
+TEST(DeriveSpan, IsTheSameForTheSameArgumentsAlone) {
+  const TraceContext context = *ParseTraceparent(kGood);
+  const SpanId span = DeriveSpan(context, 7, "alert");
+  EXPECT_EQ(span, DeriveSpan(context, 7, "alert"));
+  EXPECT_NE(span, DeriveSpan(context, 8, "alert"));
+  EXPECT_NE(span, DeriveSpan(context, 7, "diary"));
+  TraceContext other = context;
+  other.parent.bytes[7] ^= 1;
+  EXPECT_NE(span, DeriveSpan(other, 7, "alert"));
+}
+
+TEST(SpanIds, AreReadAsARecordHoldsThem) {
+  const SpanId span = ParseTraceparent(kGood)->parent;
+  EXPECT_EQ(ParseSpanId(span.view()), span);
+  EXPECT_EQ(ParseSpanId(""), std::nullopt);
+  EXPECT_EQ(ParseSpanId(std::string(8, '\0')), std::nullopt);
+  EXPECT_EQ(ParseTraceId("4bf92f3577b34da6a3ce929d0e0e4736"), ParseTraceparent(kGood)->trace);
+  EXPECT_EQ(ParseTraceId("4BF92F3577B34DA6A3CE929D0E0E4736"), std::nullopt);
+}
+
 TEST(TraceIds, AreUnique) {
   TraceIds ids = TraceIds::Seeded();
   std::set<std::string> seen;

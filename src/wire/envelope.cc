@@ -47,6 +47,10 @@ class Decoder {
     return reader_.Int<T>();
   }
   std::string_view String() { return reader_.Bytes(reader_.Int<uint16_t>()); }
+  // A field of a later day, which heads written before it end without.
+  std::string_view StringIfAny() {
+    return reader_.ok() && !reader_.rest().empty() ? String() : std::string_view();
+  }
 
   template <class T>
   Result<T> Done(T head) {
@@ -75,8 +79,8 @@ std::string OffsetText(Offset offset) { return std::to_string(offset.value()); }
 }  // namespace
 
 void AppendTo(std::string& out, const ReportHead& head) {
-  Encoder(out)
-      .String(head.study_id)
+  Encoder encoder(out);
+  encoder.String(head.study_id)
       .String(head.report_id)
       .String(head.patient_id)
       .String(head.site_id)
@@ -86,6 +90,7 @@ void AppendTo(std::string& out, const ReportHead& head) {
       .Int<int64_t>(head.authored_ms.value_or(kNoTime))
       .String(head.sender)
       .String(head.trace_id);
+  if (!head.span.empty()) encoder.String(head.span);
 }
 
 std::string Encode(const ReportHead& head) {
@@ -150,6 +155,7 @@ Result<ReportHead> DecodeReport(std::string_view bytes) {
   if (const auto authored = in.Int<int64_t>(); authored != kNoTime) head.authored_ms = authored;
   head.sender = in.String();
   head.trace_id = in.String();
+  head.span = in.StringIfAny();
   return in.Done(head);
 }
 

@@ -30,6 +30,7 @@ struct ReportHead {
   std::optional<int64_t> authored_ms;
   std::string_view sender;    // the token's name
   std::string_view trace_id;  // 32 hexadecimal digits, or empty
+  std::string_view span;      // 8 bytes: the trace is sampled, and this span took the report in
 };
 
 struct AlertActionHead {   // kAlertAcknowledged, kAlertEscalated

@@ -39,6 +39,19 @@ TEST(ReportHeadCodec, ReadsWhatItWrote) {
   EXPECT_EQ(DecodeReport(Encode(without)).value().authored_ms, std::nullopt);
 }
 
+// Heads that were written before there were spans end without one, and so do those of reports that
+// are not traced.
+TEST(ReportHeadCodec, HoldsTheSpanOfASampledTraceAlone) {
+  EXPECT_EQ(DecodeReport(Encode(kReport)).value().span, "");
+  ReportHead traced = kReport;
+  traced.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+  traced.span = "12345678";
+  const std::string bytes = Encode(traced);
+  EXPECT_EQ(DecodeReport(bytes).value().span, "12345678");
+  EXPECT_EQ(DecodeReport(bytes + "more").value().span, "12345678");
+  EXPECT_FALSE(DecodeReport(std::string_view(bytes).substr(0, bytes.size() - 1)).has_value());
+}
+
 TEST(Codecs, RefuseEveryShorterHead) {
   const std::string heads[] = {Encode(kReport),
                                Encode(AlertActionHead{Offset(7), "a", "seen"}),
