@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "alerts/delivery_load.h"
+#include "alerts/delivery_trace.h"
 #include "alerts/outcomes.h"
 #include "alerts/target_queue.h"
 #include "alerts/webhook.h"
@@ -66,6 +67,7 @@ struct InFlight {
   size_t target;
   PendingDelivery delivery;
   guard::Dependency::Permit permit;
+  std::optional<TracedAttempt> traced;
 };
 
 guard::Outcome OutcomeOf(const Answered& answer) {
@@ -89,7 +91,8 @@ class EngineImpl final : public DeliveryEngine {
         loader_(Destinations(), options.waiting_per_target_max),
         escalator_(options.escalation, parts.journal, parts.clock, parts.log),
         outcomes_(parts.journal, parts.clock, parts.log),
-        random_(options.seed) {
+        random_(options.seed),
+        span_ids_(observe::TraceIds::Seeded()) {
     Publish();
     thread_ = std::thread([this] { Run(); });
   }
@@ -273,8 +276,11 @@ class EngineImpl final : public DeliveryEngine {
       state.queue.Drop();
       return true;
     }
+    const std::optional<TracedAttempt> traced = Trace(**alert);
+    std::optional<observe::TraceContext> trace;
+    if (traced) trace = {traced->of.trace, traced->span, traced->of.sampled};
     net::ClientRequest request =
-        MakeWebhook(**alert, delivery.stage, state.target, parts_.clock.WallMs(), random_() | 1);
+        MakeWebhook(**alert, delivery.stage, state.target, parts_.clock.WallMs(), trace);
     request.timeout_ms = options_.timeout_ms;
     request.headers.emplace_back("X-Request-Timeout-Ms", std::to_string(options_.timeout_ms));
     const uint64_t ticket = ++last_ticket_;
@@ -287,12 +293,20 @@ class EngineImpl final : public DeliveryEngine {
           mailbox->changed.notify_one();
         });
     if (sent) {
-      in_flight_.emplace(ticket, InFlight{index, delivery, permit});
+      in_flight_.emplace(ticket, InFlight{index, delivery, permit, traced});
     } else {
       state.breaker.Ended(permit, guard::Outcome::kIgnored, Now());
       state.queue.PutBack(delivery, Now(), options_.retry.min_ms);
     }
     return true;
+  }
+
+  std::optional<TracedAttempt> Trace(const Alert& alert) {
+    const auto context = TraceOf(alert, parts_.journal, parts_.spans != nullptr);
+    if (!context) return std::nullopt;
+    // A span that nobody is told of must not be a sampled one's parent.
+    const bool passed_on = context->sampled && !parts_.spans;
+    return TracedAttempt{*context, passed_on ? context->parent : span_ids_.NextSpan(), Now()};
   }
 
   // The alert to be sent. Nothing: this delivery is no longer needed, since it is out of the outbox
@@ -319,10 +333,13 @@ class EngineImpl final : public DeliveryEngine {
     }
     for (auto& [ticket, answer] : answers) {
       const auto found = in_flight_.find(ticket);
-      auto [target, delivery, permit] = found->second;
+      auto [target, delivery, permit, traced] = found->second;
       in_flight_.erase(found);
       targets_[target]->breaker.Ended(permit, OutcomeOf(answer), Now());
       ++delivery.attempts;
+      if (parts_.spans && traced && traced->of.sampled) {
+        parts_.spans->Add(ToSpan(*traced, delivery, targets_[target]->target.name, answer, Now()));
+      }
       if (answer) {
         Judge(target, delivery, *answer);
       } else if (answer.error().code == ErrorCode::kStopped) {
@@ -406,6 +423,7 @@ class EngineImpl final : public DeliveryEngine {
   Escalator escalator_;
   Outcomes outcomes_;  // nothing starts while some are not durable
   std::mt19937_64 random_;
+  observe::TraceIds span_ids_;
   std::unique_ptr<store::Connection> reader_;
   std::uniform_real_distribution<double> draw_;
   std::unordered_map<uint64_t, InFlight> in_flight_;  // by ticket

@@ -30,6 +30,7 @@
 #include "journal/journal.h"
 #include "net/client/client.h"
 #include "observe/log.h"
+#include "observe/span.h"
 #include "store/database.h"
 
 namespace weir::alerts {
@@ -71,7 +72,8 @@ struct DeliveryParts {
   net::Client& client;
   const base::Clock& clock;
   observe::Log& log;
-  guard::Breakers& breakers;  // "webhook:TARGET" each
+  guard::Breakers& breakers;            // "webhook:TARGET" each
+  observe::SpanQueue* spans = nullptr;  // of attempts that are traced; null: nowhere
 };
 
 class DeliveryEngine {

@@ -1,7 +1,6 @@
 #include "alerts/webhook.h"
 
 #include "alerts/signature.h"
-#include "base/bytes.h"
 #include "base/json_writer.h"
 #include "base/sha256.h"
 
@@ -19,12 +18,6 @@ std::string MakeBody(const Alert& alert, uint8_t stage) {
   return body;
 }
 
-std::string Traceparent(const std::string& trace_id, uint64_t span) {
-  std::string bytes;
-  base::AppendInt(bytes, span);
-  return "00-" + trace_id + "-" + base::ToHex(bytes) + "-01";
-}
-
 }  // namespace
 
 std::string IdempotencyKey(const Alert& alert, uint8_t stage, std::string_view target) {
@@ -39,7 +32,7 @@ std::string IdempotencyKey(const Alert& alert, uint8_t stage, std::string_view t
 }
 
 net::ClientRequest MakeWebhook(const Alert& alert, uint8_t stage, const Target& target,
-                               int64_t now_ms, uint64_t span) {
+                               int64_t now_ms, const std::optional<observe::TraceContext>& trace) {
   net::ClientRequest request;
   request.method = "POST";
   request.url = target.url;
@@ -47,9 +40,7 @@ net::ClientRequest MakeWebhook(const Alert& alert, uint8_t stage, const Target& 
   request.headers = {{"Content-Type", "application/json"},
                      {"Idempotency-Key", IdempotencyKey(alert, stage, target.name)},
                      {"Weir-Signature", Sign(target.secret, now_ms / 1000, request.body)}};
-  if (alert.trace_id.size() == 32) {
-    request.headers.emplace_back("traceparent", Traceparent(alert.trace_id, span));
-  }
+  if (trace) request.headers.emplace_back("traceparent", observe::FormatTraceparent(*trace));
   request.response_bytes_max = 1024;  // of no use, but it lets the connection be used again
   return request;
 }

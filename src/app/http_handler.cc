@@ -56,7 +56,8 @@ HttpHandler::HttpHandler(const security::TokenStore& tokens, const base::Clock& 
       clock_(clock),
       parts_(std::move(parts)),
       open_from_(parts_.routes.size()),
-      trace_ids_(observe::TraceIds::Seeded()) {
+      trace_ids_(observe::TraceIds::Seeded()),
+      spans_(parts_.spans, parts_.continue_traces ? parts_.sample_share : 0) {
   for (auto& route : parts_.open_routes) parts_.routes.push_back(std::move(route));
   parts_.open_routes.clear();
   for (size_t id = 0; id < parts_.routes.size(); ++id) {
@@ -68,8 +69,9 @@ std::string_view HttpHandler::TraceOf(const net::Request& request) {
   const std::string_view traceparent =
       parts_.continue_traces ? request.Find("traceparent") : std::string_view();
   const auto given = traceparent.empty() ? std::nullopt : observe::ParseTraceparent(traceparent);
+  trace_ = given ? *given : observe::TraceContext{.trace = trace_ids_.NextTrace()};
   trace_id_.clear();
-  (given ? given->trace : trace_ids_.NextTrace()).AppendHex(trace_id_);
+  trace_.trace.AppendHex(trace_id_);
   trace_given_ = given.has_value();
   return trace_id_;
 }
@@ -93,7 +95,8 @@ bool HttpHandler::WithinLimit(net::Loop& loop, const net::Request& request, guar
   return false;
 }
 
-bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, size_t route_id) {
+bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, size_t route_id,
+                        net::Mark* mark) {
   const security::Route& route = parts_.routes[route_id];
   if (parts_.limits->Limits(guard::LimitKind::kAddress)) {
     const auto trusted = parts_.trusted_proxies();
@@ -104,8 +107,8 @@ bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, size_t rou
   if (route.criticality == guard::Criticality::kReport) return true;  // its service asks
   const guard::Gate::Entry entry = parts_.gate->Enter(route.criticality, loop.now_ns());
   if (entry.admitted) {
-    loop.SetMark(request.ticket,
-                 {.value = entry.token | MarkOf(route_id), .since_ns = loop.now_ns()});
+    *mark = {.value = entry.token | MarkOf(route_id), .since_ns = loop.now_ns()};
+    loop.SetMark(request.ticket, *mark);
     return true;
   }
   Refuse(loop, request, 503, "overloaded",
@@ -124,7 +127,11 @@ bool HttpHandler::WithinLimits(net::Loop& loop, const net::Request& request,
 }
 
 void HttpHandler::OnAnswered(net::Loop& loop, net::Mark mark, int status) {
-  const int64_t now_ns = loop.now_ns();
+  if (mark.value != 0) NoteEntered(mark, status, loop.now_ns());
+  if (mark.span != 0) spans_.End(mark.span, status, loop.now_ns());
+}
+
+void HttpHandler::NoteEntered(net::Mark mark, int status, int64_t now_ns) {
   parts_.gate->Left(mark.value % guard::Gate::kTokenEnd, mark.since_ns, status == 503, now_ns);
   if (status == 0) return;
   const security::Route& route = parts_.routes[mark.value / guard::Gate::kTokenEnd];
@@ -163,8 +170,9 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
   }
   const security::Route& route = parts_.routes[*match.id];
   const bool enters = stage == Stage::kEnter;
-  if (enters && !LetIn(loop, request, *match.id)) return {};
-  if (*match.id >= open_from_) return {&route, *match.id, &kNobody, std::move(match.params)};
+  net::Mark mark;
+  if (enters && !LetIn(loop, request, *match.id, &mark)) return {};
+  if (*match.id >= open_from_) return {&route, *match.id, &kNobody, std::move(match.params), mark};
   const auto outcome = authenticator_.Check(request.authorization, clock_.WallMs());
   std::string_view study;
   if (route.study_param >= 0) study = match.params[static_cast<size_t>(route.study_param)];
@@ -176,7 +184,7 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
                                        : outcome.identity->Allows(route.scope, study);
     if (allowed) {
       if (enters && !WithinLimits(loop, request, route, *outcome.identity, study)) return {};
-      return {&route, *match.id, outcome.identity, std::move(match.params)};
+      return {&route, *match.id, outcome.identity, std::move(match.params), mark};
     }
     refusal = security::Refusal::kForbidden;
   }
@@ -193,13 +201,22 @@ security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& reques
   const std::string_view given = request.Find("X-Request-Timeout-Ms");
   if (!given.empty()) std::from_chars(given.data(), given.data() + given.size(), timeout_ms);
   timeout_ms = std::clamp(timeout_ms, 1, parts_.deadline_ms_max);
+  const RequestSpans::Begun span = spans_.Begin(
+      trace_, trace_given_, request.method, admission.route->path, request.received_ns, trace_ids_);
+  if (span.mark != 0) {
+    net::Mark mark = admission.mark;
+    mark.span = span.mark;
+    loop.SetMark(request.ticket, mark);
+  }
   return {.loop = loop,
           .request = request,
           .identity = *admission.identity,
           .route = admission.route->path.view(),
           .params = admission.params,
           .trace_id = trace_id_,
-          .trace_given = trace_given_,
+          .trace_kept = trace_given_ || !span.span.none(),
+          .span = span.span,
+          .span_mark = span.mark,
           .deadline_ns = loop.now_ns() + int64_t{timeout_ms} * 1'000'000,
           .deadline_given = !given.empty(),
           .mark = MarkOf(admission.route_id)};

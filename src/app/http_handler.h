@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/request_spans.h"
 #include "base/clock.h"
 #include "guard/gate.h"
 #include "guard/rate_limits.h"
@@ -39,9 +40,11 @@ class HttpHandler final : public net::Handler {
     std::vector<security::Route> open_routes;
     std::function<bool()> turn_end;  // see net::Handler::OnTurnEnd
     std::function<void()> idle;
-    bool continue_traces = true;    // those that callers send; else every request begins its own
-    int deadline_ms = 30'000;       // without X-Request-Timeout-Ms
-    int deadline_ms_max = 120'000;  // what that header may ask for
+    bool continue_traces = true;  // those that callers send; else every request begins its own
+    observe::SpanQueue* spans = nullptr;  // null: there are no spans
+    double sample_share = 0;              // of requests without a traceparent
+    int deadline_ms = 30'000;             // without X-Request-Timeout-Ms
+    int deadline_ms_max = 120'000;        // what that header may ask for
     // Of this loop, and of all; they outlive the handler.
     guard::Gate* gate = nullptr;
     guard::RateLimits* limits = nullptr;
@@ -69,13 +72,16 @@ class HttpHandler final : public net::Handler {
     size_t route_id = 0;
     const security::Identity* identity = nullptr;
     std::vector<std::string> params;
+    net::Mark mark;
   };
   // Answers the request, unless it may go on. kLook is for a request whose body is still to come:
   // the gate and the limits are asked once, when it is whole or its body is taken in pieces.
   enum class Stage { kLook, kEnter };
   Admission Admit(net::Loop& loop, const net::Request& request, Stage stage);
   // The parts of it that follow once the route, and then the token, are known. False: answered.
-  bool LetIn(net::Loop& loop, const net::Request& request, size_t route_id);
+  bool LetIn(net::Loop& loop, const net::Request& request, size_t route_id, net::Mark* mark);
+  // A request that was let in has been answered, or its client has left.
+  void NoteEntered(net::Mark mark, int status, int64_t now_ns);
   bool WithinLimits(net::Loop& loop, const net::Request& request, const security::Route& route,
                     const security::Identity& identity, std::string_view study);
   bool WithinLimit(net::Loop& loop, const net::Request& request, guard::LimitKind kind,
@@ -91,6 +97,9 @@ class HttpHandler final : public net::Handler {
   size_t open_from_;  // routes with a higher id need no token
   net::Router router_;
   observe::TraceIds trace_ids_;
+  RequestSpans spans_;
+  // Of the request that is looked at.
+  observe::TraceContext trace_;
   std::string trace_id_;
   bool trace_given_ = false;
 };

@@ -23,6 +23,7 @@
 #include "app/pages.h"
 #include "app/readiness.h"
 #include "app/signals.h"
+#include "app/tracing.h"
 #include "app/version.h"
 #include "app/wiring.h"
 #include "base/check.h"
@@ -181,10 +182,11 @@ class Program {
                                               .user_agent = std::string("weir/") + kVersion}));
     breakers_ = std::make_unique<guard::Breakers>(
         BreakersOptions(config_), [this](const guard::BreakerStatus& status) { Tell(status); });
-    WEIR_ASSIGN_OR_RETURN(delivery_,
-                          alerts::DeliveryEngine::Start(
-                              DeliveryOptions(config_, clock_), routing,
-                              {*database_, *journal_, *client_, clock_, *log_, *breakers_}));
+    WEIR_ASSIGN_OR_RETURN(tracing_, Tracing::Start(config_, *breakers_, clock_));
+    WEIR_ASSIGN_OR_RETURN(
+        delivery_, alerts::DeliveryEngine::Start(
+                       DeliveryOptions(config_, clock_), routing,
+                       {*database_, *journal_, *client_, clock_, *log_, *breakers_, spans()}));
     inbox_->SetListener([this] {
       stream_->Notify();
       delivery_->Notify();
@@ -193,7 +195,7 @@ class Program {
         service_,
         epro::MakeEffects({.master_key = std::string(research_key_->bytes())}, *journal_, *inbox_));
     WEIR_ASSIGN_OR_RETURN(engine_, tasks::Engine::Open(EngineOptions(config_), *journal_,
-                                                       *database_, *service_, clock_));
+                                                       *database_, *service_, clock_, spans()));
     WEIR_RETURN_IF_ERROR(engine_->Start());
     archiver_ = std::make_unique<Archiver>(config_.journal.archive,
                                            Archiver::Parts{*journal_, *engine_, clock_, *log_});
@@ -246,11 +248,14 @@ class Program {
     }
   }
 
+  observe::SpanQueue* spans() { return tracing_ ? tracing_->queue() : nullptr; }
+
   std::unique_ptr<net::Handler> MakeHandler(net::Loop& loop) {
     guard::Gate& gate = governance_->GateOf(loop);
-    auto intake =
-        std::make_unique<epro::Intake>(loop, *journal_, definitions_, *helpers_, clock_, gate,
-                                       governance_->limits(), IntakeOptions(config_));
+    epro::IntakeOptions options = IntakeOptions(config_);
+    options.spans = spans();
+    auto intake = std::make_unique<epro::Intake>(loop, *journal_, definitions_, *helpers_, clock_,
+                                                 gate, governance_->limits(), options);
     epro::Intake& of_loop = *intake;
     HttpHandler::Parts parts;
     parts.routes = epro::IntakeRoutes(of_loop);
@@ -266,6 +271,8 @@ class Program {
     add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_}));
     parts.open_routes = PageRoutes();
     parts.continue_traces = config_.middlewares.trace;
+    parts.spans = spans();
+    parts.sample_share = tracing_ ? config_.trace.sample_share : 0;
     parts.deadline_ms = config_.http.request_timeout_ms;
     parts.deadline_ms_max = config_.http.request_timeout_max_ms;
     parts.gate = &gate;
@@ -293,6 +300,7 @@ class Program {
     governance_->Collect(sample);
     if (tls_) CollectTls(*tls_, sample);
     CollectBreakers(breakers_->List(clock_.SteadyNs()), sample);
+    if (tracing_) tracing_->Collect(sample);
     CollectLog(log_->stats(), sample);
   }
 
@@ -424,6 +432,7 @@ class Program {
     readers_.reset();
     service_.reset();
     database_.reset();
+    if (tracing_) tracing_->Stop();
     if (log_) log_->Info("serve.stopped", "the server has stopped");
     if (admin_) admin_->Stop(0);
     admin_.reset();
@@ -453,6 +462,7 @@ class Program {
   std::unique_ptr<alerts::Stream> stream_;
   std::unique_ptr<net::Client> client_;
   std::unique_ptr<guard::Breakers> breakers_;
+  std::unique_ptr<Tracing> tracing_;  // null: nothing is exported
   std::unique_ptr<alerts::DeliveryEngine> delivery_;
   std::unique_ptr<tasks::Service> service_;
   std::unique_ptr<tasks::Engine> engine_;

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "app/version.h"
 #include "io/file_system.h"
 #include "services/epro/schema.h"
 
@@ -149,6 +150,19 @@ guard::RateLimitOptions RateLimitOptions(const config::Config& config) {
   return {
       .rates = {rate(limits.address), rate(limits.token), rate(limits.study), rate(limits.route)},
       .keys_max = limits.keys_max};
+}
+
+net::OtlpOptions OtlpOptions(const config::Config& config, const base::Clock& clock) {
+  const config::Trace& trace = config.trace;
+  return {
+      .url = net::OtlpTracesUrl(trace.otlp.endpoint),
+      .headers = {trace.otlp.headers.begin(), trace.otlp.headers.end()},
+      .timeout_ms = trace.otlp.timeout_ms,
+      .batch_max = trace.otlp.batch_max,
+      .gzip = trace.otlp.gzip,
+      .resource = {.service_name = trace.service_name.empty() ? config.name : trace.service_name,
+                   .service_version = kVersion},
+      .seed = static_cast<uint64_t>(clock.WallMs())};
 }
 
 epro::IntakeOptions IntakeOptions(const config::Config& config) {

@@ -11,6 +11,7 @@
 #include "guard/breakers.h"
 #include "guard/gate.h"
 #include "guard/rate_limits.h"
+#include "net/client/otlp_exporter.h"
 #include "net/tls.h"
 #include "observe/log.h"
 #include "services/epro/api.h"
@@ -33,6 +34,7 @@ net::TlsOptions TlsOptions(const config::Config& config);
 guard::GateOptions GateOptions(const config::Config& config);
 guard::BreakersOptions BreakersOptions(const config::Config& config);
 guard::RateLimitOptions RateLimitOptions(const config::Config& config);
+net::OtlpOptions OtlpOptions(const config::Config& config, const base::Clock& clock);
 epro::IntakeOptions IntakeOptions(const config::Config& config);
 epro::ScheduleOf Schedules(const config::Config& config);
 

@@ -86,8 +86,10 @@ class BodyReader {
 
 // What a handler wants to know again when a request has been answered.
 struct Mark {
-  uint32_t value = 0;  // the handler's own; 0: no mark
+  uint32_t value = 0;  // the handler's own, like the next; both 0: no mark
+  uint32_t span = 0;
   int64_t since_ns = 0;
+  bool none() const { return value == 0 && span == 0; }
 };
 
 class Loop {

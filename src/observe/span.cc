@@ -57,6 +57,11 @@ void SpanQueue::Add(Span span) {
   if (!queue_.TryPush(std::move(span), bytes)) dropped_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void SpanQueue::Drop() {
+  recorded_.fetch_add(1, std::memory_order_relaxed);
+  dropped_.fetch_add(1, std::memory_order_relaxed);
+}
+
 std::optional<Span> SpanQueue::Take(int timeout_ms) {
   return timeout_ms <= 0 ? queue_.TryPop() : queue_.PopFor(std::chrono::milliseconds(timeout_ms));
 }

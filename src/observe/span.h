@@ -89,6 +89,8 @@ class SpanQueue {
       : queue_({.count_max = limits.spans_max, .bytes_max = limits.bytes_max}) {}
 
   void Add(Span span);
+  // One that its maker had no room for.
+  void Drop();
   // Waits for one for at most `timeout_ms`.
   std::optional<Span> Take(int timeout_ms);
   // Nothing more goes in; what is inside still comes out.

@@ -139,6 +139,10 @@ SpanId TraceIds::NextSpan() noexcept {
   return id;
 }
 
+bool TraceIds::Sample(double share) noexcept {
+  return share > 0 && static_cast<double>(Next() >> 11) * 0x1p-53 < share;
+}
+
 TraceId TraceOf(std::string_view traceparent, TraceIds& ids) {
   const auto context = ParseTraceparent(traceparent);
   return context ? context->trace : ids.NextTrace();

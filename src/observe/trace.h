@@ -52,6 +52,7 @@ class TraceIds {
   static TraceIds Seeded();      // from the operating system
   TraceId NextTrace() noexcept;  // never all zero, likewise below
   SpanId NextSpan() noexcept;
+  bool Sample(double share) noexcept;  // true for so many of all calls, 0 to 1
 
  private:
   uint64_t Next() noexcept;

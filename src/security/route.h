@@ -11,6 +11,7 @@
 #include "guard/criticality.h"
 #include "net/http.h"
 #include "observe/log_fields.h"
+#include "observe/trace.h"
 #include "security/identity.h"
 
 namespace weir::security {
@@ -23,7 +24,9 @@ struct Call {
   std::string_view route;  // the template
   const std::vector<std::string>& params;
   std::string_view trace_id;  // 32 hexadecimal digits
-  bool trace_given;           // by the caller's traceparent, not made here
+  bool trace_kept;            // given by the caller, or sampled: what comes of the call names it
+  observe::SpanId span;       // of this request, or else the caller's; none: it is not sampled
+  uint32_t span_mark;         // for Loop::SetMark()
   int64_t deadline_ns;        // steady clock: who asks does not wait for longer
   bool deadline_given;        // by the caller, not by the configuration
   uint32_t mark;              // for net::Loop::SetMark(), beside the gate's token: names the route

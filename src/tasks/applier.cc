@@ -25,21 +25,22 @@ constexpr const char* kWaitsForReplay = "left to its replay, which the journal h
 }  // namespace
 
 Applier::Applier(const journal::Journal& journal, Service& service, Instruments& instruments,
-                 const base::Clock& clock, WaitingReplays waiting)
+                 const base::Clock& clock, WaitingReplays waiting, observe::SpanQueue* spans)
     : journal_(journal),
       service_(service),
       instruments_(instruments),
       clock_(clock),
       timing_{.task_ns = std::vector<uint64_t>(service.tasks().size())},
+      spans_(spans),
       tasks_(service.tasks()),
       waiting_(std::move(waiting)) {}
 
 Result<std::unique_ptr<Applier>> Applier::Open(const journal::Journal& journal,
                                                store::Database& database, Service& service,
                                                Instruments& instruments, const base::Clock& clock,
-                                               WaitingReplays waiting) {
+                                               WaitingReplays waiting, observe::SpanQueue* spans) {
   std::unique_ptr<Applier> applier(
-      new Applier(journal, service, instruments, clock, std::move(waiting)));
+      new Applier(journal, service, instruments, clock, std::move(waiting), spans));
   WEIR_RETURN_IF_ERROR(applier->OpenStore(database));
   return applier;
 }
@@ -82,10 +83,12 @@ Status Applier::InTransaction(Body&& body) {
   if (status) {
     committed_ = staged_;
     committed_waiting_ = waiting_;
+    spans_.Committed(clock_.SteadyNs());
     service_.Committed();
     return {};
   }
   connection_->Rollback();
+  spans_.RolledBack();
   staged_ = committed_;
   waiting_ = committed_waiting_;
   for (Task* task : tasks_) task->RolledBack();
@@ -122,6 +125,7 @@ Status Applier::ApplyWindow(const Window& window, std::span<const size_t> tasks,
         *culprit = task;
         return status;
       }
+      if (spans_.wanted(window)) Trace(task, window, start);
     }
     return {};
   });
@@ -224,15 +228,28 @@ Status Applier::ApplyOne(size_t task, const Window& window, size_t index) {
   if (!waiting_.empty() && WaitsForReplay(task, record.offset)) {
     return Fail(ErrorCode::kInvalidArgument, kWaitsForReplay);
   }
-  Turn turn{.visible_at = record.offset};
-  turn.handled_ahead = (record.flags & journal::kUrgent) != 0 && tasks_[task]->has_express() &&
-                       record.offset < staged_[task].ahead;
+  const Turn turn{.visible_at = record.offset, .handled_ahead = HandledAhead(task, record)};
   return tasks_[task]->Apply(window, index, turn);
+}
+
+bool Applier::HandledAhead(size_t task, const RecordView& record) const {
+  return (record.flags & journal::kUrgent) != 0 && tasks_[task]->has_express() &&
+         record.offset < staged_[task].ahead;
+}
+
+// What the express lane did has its span already.
+void Applier::Trace(size_t task, const Window& window, int64_t start_ns) {
+  for (const Computed::Traced& traced : window.computed->traced) {
+    const RecordView& record = window.block.records[traced.index];
+    if (!tasks_[task]->Takes(record.kind) || HandledAhead(task, record)) continue;
+    spans_.Add({NameOf(task), &window, traced.index, traced.of, start_ns});
+  }
 }
 
 Status Applier::Quarantine(size_t task, const RecordView& record, const std::string& reason) {
   WEIR_ASSIGN_OR_RETURN(const bool added, ledger_.Quarantine(NameOf(task), record, reason));
   if (added) ++staged_[task].quarantined;
+  spans_.Quarantined(NameOf(task), record.offset);
   return {};
 }
 
@@ -279,15 +296,19 @@ Status Applier::ApplyUrgent(Offset offset, std::span<const size_t> tasks) {
     // Its turn may have come first, while the express lane stood still.
     if (offset < staged_[task].ahead || offset < staged_[task].cursor) continue;
     if (!tasks_[task]->Takes(record.kind)) continue;
+    const int64_t start = clock_.SteadyNs();
     WEIR_RETURN_IF_ERROR(connection_->Savepoint());
     Status status = tasks_[task]->ApplyAhead(window, 0);
     if (status) {
       WEIR_RETURN_IF_ERROR(connection_->ReleaseSavepoint());
-      continue;
+    } else {
+      TakeBack(task);
+      if (!IsTheRecords(status.error())) return status;
+      WEIR_RETURN_IF_ERROR(Quarantine(task, window.block.records[0], status.error().message));
     }
-    TakeBack(task);
-    if (!IsTheRecords(status.error())) return status;
-    WEIR_RETURN_IF_ERROR(Quarantine(task, window.block.records[0], status.error().message));
+    if (spans_.wanted(window)) {
+      spans_.Add({NameOf(task), &window, 0, window.computed->traced[0].of, start, true});
+    }
   }
   return {};
 }
@@ -371,10 +392,14 @@ Status Applier::ReplayOne(size_t task, Offset record, Offset replay) {
   window.end = copy->offset + 1;
   window.block.records.push_back(copy->view());
   WEIR_ASSIGN_OR_RETURN(window.computed, service_.Compute(window.block, instruments_, replay));
+  const int64_t start = clock_.SteadyNs();
   WEIR_RETURN_IF_ERROR(connection_->Savepoint());
   Status status = tasks_[task]->Apply(window, 0, Turn{.visible_at = replay, .replayed = true});
   if (status) status = tasks_[task]->Flush();
   if (status) {
+    if (spans_.wanted(window)) {
+      spans_.Add({NameOf(task), &window, 0, window.computed->traced[0].of, start, false, replay});
+    }
     WEIR_RETURN_IF_ERROR(connection_->ReleaseSavepoint());
     --staged_[task].quarantined;
     return ledger_.Release(NameOf(task), copy->offset);

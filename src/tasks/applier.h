@@ -18,6 +18,7 @@
 #include "tasks/instruments.h"
 #include "tasks/ledger.h"
 #include "tasks/task.h"
+#include "tasks/task_spans.h"
 
 namespace weir::tasks {
 
@@ -27,11 +28,13 @@ inline constexpr std::string_view kControlLane = "control";
 class Applier {
  public:
   // `waiting`: records that a task leaves to their later replay (a rebuild; see rebuild.h).
+  // `spans`: where those of traced records go; null: nowhere.
   static base::Result<std::unique_ptr<Applier>> Open(const journal::Journal& journal,
                                                      store::Database& database, Service& service,
                                                      Instruments& instruments,
                                                      const base::Clock& clock,
-                                                     WaitingReplays waiting = {});
+                                                     WaitingReplays waiting = {},
+                                                     observe::SpanQueue* spans = nullptr);
 
   // Committed progress of service.tasks()[index], and of the control lane.
   const Progress& progress(size_t index) const { return committed_[index]; }
@@ -72,7 +75,7 @@ class Applier {
 
  private:
   Applier(const journal::Journal& journal, Service& service, Instruments& instruments,
-          const base::Clock& clock, WaitingReplays waiting);
+          const base::Clock& clock, WaitingReplays waiting, observe::SpanQueue* spans);
   base::Status OpenStore(store::Database& database);
 
   template <class Body>
@@ -93,6 +96,8 @@ class Applier {
   std::optional<Stop> InSavepoint(size_t task, const Window& window, Range range);
   base::Status ApplyOne(size_t task, const Window& window, size_t index);
   void TakeBack(size_t task);
+  bool HandledAhead(size_t task, const journal::RecordView& record) const;
+  void Trace(size_t task, const Window& window, int64_t start_ns);
   base::Status Quarantine(size_t task, const journal::RecordView& record,
                           const std::string& reason);
 
@@ -112,6 +117,7 @@ class Applier {
   Instruments& instruments_;
   const base::Clock& clock_;
   Timing timing_;
+  TaskSpans spans_;
   std::span<Task* const> tasks_;
   std::unique_ptr<store::Connection> connection_;
   Ledger ledger_;

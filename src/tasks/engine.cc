@@ -67,9 +67,9 @@ class EngineImpl final : public Engine {
         window_size_(options.window_records_max, int64_t{options.window_target_ms} * 1'000'000) {}
   ~EngineImpl() override { Stop(); }
 
-  Status OpenStore(store::Database& database) {
-    WEIR_ASSIGN_OR_RETURN(applier_,
-                          Applier::Open(journal_, database, service_, instruments_, clock_));
+  Status OpenStore(store::Database& database, observe::SpanQueue* spans) {
+    WEIR_ASSIGN_OR_RETURN(
+        applier_, Applier::Open(journal_, database, service_, instruments_, clock_, {}, spans));
     WEIR_RETURN_IF_ERROR(CheckCursors(*applier_, service_.tasks(), journal_));
     express_ = std::make_unique<ExpressLane>(journal_, *applier_, instruments_);
     const Backoff backoff(options_.retry_first_ms, options_.retry_max_ms);
@@ -389,9 +389,9 @@ const char* Name(TaskState state) {
 
 Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options, const journal::Journal& journal,
                                              store::Database& database, Service& service,
-                                             const base::Clock& clock) {
+                                             const base::Clock& clock, observe::SpanQueue* spans) {
   auto engine = std::make_unique<EngineImpl>(options, journal, service, clock);
-  WEIR_RETURN_IF_ERROR(engine->OpenStore(database));
+  WEIR_RETURN_IF_ERROR(engine->OpenStore(database, spans));
   return engine;
 }
 

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "journal/journal.h"
+#include "observe/span.h"
 #include "store/database.h"
 #include "tasks/task.h"
 
@@ -82,12 +83,14 @@ base::Result<Offset> FurthestCursor(store::Database& database);
 
 class Engine {
  public:
-  // Everything given must outlive the engine; the store must be migrated. kCorruption: a cursor
+  // Everything given must outlive the engine; the store must be migrated. `spans`: where those of
+  // traced records go; null: nowhere. kCorruption: a cursor
   // stands beyond the journal's end. kNotFound: a cursor stands before what the journal still has.
   static base::Result<std::unique_ptr<Engine>> Open(EngineOptions options,
                                                     const journal::Journal& journal,
                                                     store::Database& database, Service& service,
-                                                    const base::Clock& clock);
+                                                    const base::Clock& clock,
+                                                    observe::SpanQueue* spans = nullptr);
   virtual ~Engine() = default;  // stops
 
   virtual base::Status Start() = 0;

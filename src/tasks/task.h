@@ -6,10 +6,12 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/offset.h"
 #include "base/result.h"
 #include "journal/journal.h"
+#include "observe/trace.h"
 #include "store/database.h"
 #include "tasks/instruments.h"
 
@@ -21,6 +23,13 @@ using base::Offset;
 class Computed {
  public:
   virtual ~Computed() = default;
+
+  // The records of sampled traces, in order: index in the block, and the span that each came in.
+  struct Traced {
+    size_t index;
+    observe::TraceContext of;
+  };
+  std::vector<Traced> traced;
 };
 
 // Records [begin, end) and what was computed of them, shared by all tasks that apply them.

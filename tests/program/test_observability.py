@@ -49,10 +49,11 @@ class Observability(unittest.TestCase):
                         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-keyout", key, "-out", certificate], check=True, capture_output=True,
                        timeout=60)
-        # With all that has metrics of its own: TLS, a target with its breaker.
+        # With all that has metrics of its own: TLS, a target with its breaker, traces.
         with Server(sets=[f"Tls.CertFile={certificate}", f"Tls.KeyFile={key}",
                           "Alerts.Targets.ward.Url=http://127.0.0.1:9/alerts",
                           "Alerts.Targets.ward.Secret=s3cret",
+                          "Trace.Otlp.Endpoint=127.0.0.1:9",
                           "Alerts.Routes=[{Doctor: d1, Targets: [ward]}]"]) as server:
             cls.metrics = server.admin("/metrics").body.decode()
 
@@ -80,7 +81,7 @@ class Observability(unittest.TestCase):
 
     def test_the_rules_are_accepted_and_do_what_they_say(self):
         rules = os.path.join(OPERATIONS, "weir-alerts.yaml")
-        self.assertIn("17 rules found", self.promtool("check", "rules", rules))
+        self.assertIn("18 rules found", self.promtool("check", "rules", rules))
         self.assertIn("SUCCESS", self.promtool("test", "rules",
                                                os.path.join(OPERATIONS, "weir-alerts-test.yaml")))
         with open(rules, encoding="utf-8") as file:

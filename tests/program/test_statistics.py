@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import unittest
 
+from otlp_collector import Collector
 from weir_server import PROGRAM, ROOT, Server, phq9, wait_for
 
 
@@ -163,7 +164,9 @@ class Privacy(unittest.TestCase):
 
     def test_no_patient_data_in_logs_and_metrics(self):
         secrets = ["planted-patient", "planted-report", "planted-answer", "planted-note"]
-        with Server(sets=["Log.Level=debug"]) as server:
+        with Collector() as collector, Server(
+                sets=["Log.Level=debug", "Trace.SampleShare=1", "Trace.Otlp.Headers.key=planted-key",
+                      f"Trace.Otlp.Endpoint={collector.endpoint}"]) as server:
             server.submit({"report_id": secrets[1], "patient_id": secrets[0], "data": secrets[2]})
             server.submit({"report_id": secrets[1], "patient_id": secrets[0], "data": "other"})
             server.submit({"report_id": secrets[1], "patient_id": 5, "data": secrets[2]})
@@ -177,9 +180,13 @@ class Privacy(unittest.TestCase):
                                body={"note": secrets[3]})
             metrics = server.admin("/metrics").body.decode()
             server.terminate()
-            for secret in secrets:
+            self.assertEqual(collector.wrong, [])
+            exported = b"".join(collector.exports).decode()
+            self.assertIn("/api/v1/studies/{study}/patients/{patient}/diary", exported)
+            for secret in [*secrets, "planted-key"]:
                 self.assertNotIn(secret, server.text())
                 self.assertNotIn(secret, metrics)
+                self.assertNotIn(secret, exported)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,17 @@ void CheckTargets(const Alerts& alerts, std::vector<std::string>* wrong) {
   }
 }
 
+void CheckTrace(const Otlp& otlp, std::vector<std::string>* wrong) {
+  const std::string& url = otlp.endpoint;
+  if (url.empty() || url.find("://") == std::string::npos) return;
+  const std::string host = HostOf(url);
+  if ((url.starts_with("https://") && !host.empty()) ||
+      (url.starts_with("http://") && security::IsLoopback(host))) {
+    return;
+  }
+  wrong->push_back("Trace.Otlp.Endpoint: expected https://…, or http:// to a loopback address");
+}
+
 }  // namespace
 
 std::vector<std::string> CheckWhole(const Config& config) {
@@ -81,6 +92,7 @@ std::vector<std::string> CheckWhole(const Config& config) {
     wrong.push_back("RateLimits.TrustedProxies: " + proxies.error().message);
   }
   CheckTargets(config.alerts, &wrong);
+  CheckTrace(config.trace.otlp, &wrong);
   for (const auto& [id, study] : config.studies) {
     const std::string& start = study.schedule.start;
     if (start.empty() || (start.size() == 10 && base::ParseTime(start))) continue;

@@ -142,6 +142,22 @@ struct Study {
   Schedule schedule;
 };
 
+struct Otlp {
+  std::string endpoint;  // empty: nothing is exported, and there are no spans
+  std::map<std::string, std::string> headers;
+  int timeout_ms = 10'000;
+  unsigned queue_max = 4096;
+  unsigned batch_max = 512;
+  bool gzip = true;
+};
+
+struct Trace {
+  double sample_share = 0;   // of requests whose caller does not say
+  std::string service_name;  // empty: Name
+  std::string exporter = "otlphttp";
+  Otlp otlp;
+};
+
 struct Log {
   std::string level = "info";
   std::string file;  // empty: stderr
@@ -181,6 +197,7 @@ struct Config {
   std::string instruments_directory = "config/instruments";
   Alerts alerts;
   std::map<std::string, Study> studies;
+  Trace trace;
   Log log;
   Shutdown shutdown;
 };

@@ -313,6 +313,7 @@ const std::vector<Key>& Schema() {
     AddStoreAndTasks(table);
     AddAlerts(table);
     AddStudies(table);
+    AddTrace(table);
     AddLogAndShutdown(table);
     return table.Take();
   }();

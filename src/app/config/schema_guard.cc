@@ -5,7 +5,8 @@ namespace weir::config {
 namespace {
 
 void AddMiddlewares(Table& t) {
-  t.Add("Rest.Middlewares.Trace", Type::kBool, "Continue a caller's trace (W3C traceparent).",
+  t.Add("Rest.Middlewares.Trace", Type::kBool,
+        "Continue a caller's trace (W3C traceparent), and trace requests as Trace says.",
         [](Config& c) { return &c.middlewares.trace; })
       .Also({"Middlewares.Trace"});
   t.Add("Rest.Middlewares.Prometheus", Type::kBool,

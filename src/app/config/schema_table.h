@@ -48,5 +48,6 @@ class Table {
 void AddGuard(Table& table);
 void AddAlerts(Table& table);
 void AddStudies(Table& table);
+void AddTrace(Table& table);
 
 }  // namespace weir::config

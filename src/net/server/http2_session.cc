@@ -161,7 +161,7 @@ void Http2Session::SetMark(uint64_t sequence, Mark mark) {
 }
 
 void Http2Session::TellAnswered(Stream& stream, int status) {
-  if (stream.mark.value == 0) return;
+  if (stream.mark.none()) return;
   host_.handler.OnAnswered(host_.loop, std::exchange(stream.mark, {}), status);
 }
 

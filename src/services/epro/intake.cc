@@ -10,6 +10,7 @@
 #include "net/problem.h"
 #include "security/limits.h"
 #include "services/epro/batch.h"
+#include "services/epro/durable_span.h"
 
 namespace weir::epro {
 namespace {
@@ -120,12 +121,19 @@ Intake::Intake(net::Loop& loop, journal::Journal& journal, Definitions& definiti
 
 Intake::~Intake() = default;
 
-void Intake::Submit(const security::Call& call) {
+Intake::Origin Intake::From(const security::Call& call) {
   Origin origin{.ticket = call.request.ticket,
                 .deadline_ns = call.deadline_ns,
                 .mark = call.mark,
-                .trace_given = call.trace_given};
+                .span = call.span,
+                .span_mark = call.span_mark,
+                .trace_kept = call.trace_kept};
   std::ranges::copy(call.trace_id.substr(0, origin.trace_id.size()), origin.trace_id.begin());
+  return origin;
+}
+
+void Intake::Submit(const security::Call& call) {
+  const Origin origin = From(call);
   if (!IsJson(call.request.content_type)) {
     return Send(origin, Refuse(origin, 415, "unsupported-media-type",
                                "send the report as Content-Type: application/json"));
@@ -162,9 +170,9 @@ void Intake::Take(std::string_view body, const security::Identity& identity, con
                         .definition_hash = {},
                         .authored_ms = report.authored_ms,
                         .sender = identity.name,
-                        .trace_id = origin.trace_given
-                                        ? std::string_view(origin.trace_id.data(), 32)
-                                        : std::string_view()};
+                        .trace_id = origin.trace_kept ? std::string_view(origin.trace_id.data(), 32)
+                                                      : std::string_view(),
+                        .span = origin.span.none() ? std::string_view() : origin.span.view()};
   Govern(report, &head, &header);
   if (!LetIn((header.flags & journal::kUrgent) != 0, report.study_id, origin)) return;
   header.sha256 = base::Sha256(body);
@@ -217,7 +225,9 @@ bool Intake::LetIn(bool urgent, std::string_view study, const Origin& origin) {
     const int64_t now_ns = loop_.now_ns();
     const guard::Gate::Entry entry = gate_.EnterReport(urgent, StudyHash(study), now_ns);
     if (entry.admitted) {
-      loop_.SetMark(origin.ticket, {.value = entry.token | origin.mark, .since_ns = now_ns});
+      loop_.SetMark(
+          origin.ticket,
+          {.value = entry.token | origin.mark, .span = origin.span_mark, .since_ns = now_ns});
       return true;
     }
     if (entry.reason != guard::Reason::kQueueing && entry.reason != guard::Reason::kDisk) {
@@ -322,6 +332,7 @@ void Intake::TellGate(const Handover& batch) {
 }
 
 void Intake::Finish(const Handover& batch, const Handover::Item& item) {
+  if (options_.spans) TraceDurable(batch, item);
   const std::string_view report_id = wire::ReportIdOf(batch.head(item));
   switch (item.outcome) {
     case Outcome::kStored:
@@ -354,6 +365,13 @@ void Intake::Finish(const Handover& batch, const Handover::Item& item) {
     case Outcome::kStopped:
       return ReplyRefused(item.ticket, 503, "stopping", kSendAgain, kRetryBusySeconds);
   }
+}
+
+void Intake::TraceDurable(const Handover& batch, const Handover::Item& item) const {
+  const Origin* origin = OriginOf(item.ticket);
+  if (!origin || origin->span_mark == 0 || item.outcome != Outcome::kStored) return;
+  options_.spans->Add(DurableSpan({origin->trace_id.data(), origin->trace_id.size()}, origin->span,
+                                  item.offset, batch.begun_ns, batch.completed_ns));
 }
 
 // The answer to a repeat says when the first one was received, which only its record knows.
@@ -447,8 +465,7 @@ Answer Intake::Refuse(const Origin& origin, int status, std::string_view type,
 }
 
 net::BodyReader* Intake::BeginBatch(const security::Call& call) {
-  Origin origin{.ticket = call.request.ticket, .trace_given = call.trace_given};
-  std::ranges::copy(call.trace_id.substr(0, origin.trace_id.size()), origin.trace_id.begin());
+  const Origin origin = From(call);
   if (batches_.size() >= options_.batches_max) {
     Bump(stats_.busy);
     Send(origin, Refuse(origin, 503, "overloaded", "too many batches are being read; send it again",

@@ -22,6 +22,7 @@
 #include "guard/rate_limits.h"
 #include "journal/journal.h"
 #include "net/http.h"
+#include "observe/span.h"
 #include "security/route.h"
 #include "services/epro/definitions.h"
 #include "services/epro/report.h"
@@ -38,6 +39,7 @@ struct IntakeOptions {
   // A busy loop hands its reports over when it has so many, or after so long.
   size_t gather_records_max = 256;
   int64_t gather_ns_max = 2'000'000;
+  observe::SpanQueue* spans = nullptr;  // of durable reports that are traced; null: none
 };
 
 // By outcome, of one loop: written by its thread, read by the scrape.
@@ -91,7 +93,9 @@ class Intake final : public journal::HandoverSink {
     int64_t deadline_ns = 0;
     uint32_t mark = 0;  // see security::Call
     std::array<char, 32> trace_id{};
-    bool trace_given = false;
+    observe::SpanId span;  // see security::Call, likewise below
+    uint32_t span_mark = 0;
+    bool trace_kept = false;
   };
   struct Slot {
     Origin origin;
@@ -105,6 +109,7 @@ class Intake final : public journal::HandoverSink {
     std::string body;
   };
 
+  static Origin From(const security::Call& call);
   // Reads, checks and gathers one report. The answer goes to `origin`, now or later.
   void Take(std::string_view body, const security::Identity& identity, const Origin& origin);
   // Names the instrument and triages.
@@ -117,6 +122,7 @@ class Intake final : public journal::HandoverSink {
   void CollectReturned();
   void TellGate(const journal::Handover& batch);
   void Finish(const journal::Handover& batch, const journal::Handover::Item& item);
+  void TraceDurable(const journal::Handover& batch, const journal::Handover::Item& item) const;
   void AnswerRepeat(uint64_t name, std::string_view report_id, const journal::Handover::Item& item);
   const Origin* OriginOf(uint64_t name) const;  // null: answered already
   void Reply(uint64_t name, const Answer& answer);

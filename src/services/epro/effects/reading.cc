@@ -68,6 +68,7 @@ class WindowReading {
       return {};
     }
     reading.head = *head;
+    if (!head->span.empty()) NoteTrace(*head);
     reading.patient = MakeHashId("patient", {head->study_id, head->patient_id});
     if (reading.conflict) WEIR_RETURN_IF_ERROR(FindFirst(record, &reading));
     Evaluate(record, &reading);
@@ -76,6 +77,14 @@ class WindowReading {
   std::unique_ptr<Readings> Take() { return std::move(out_); }
 
  private:
+  // Of the record that was added last.
+  void NoteTrace(const wire::ReportHead& head) {
+    const auto trace = observe::ParseTraceId(head.trace_id);
+    const auto span = observe::ParseSpanId(head.span);
+    if (!trace || !span) return;
+    out_->traced.push_back({out_->records.size() - 1, {*trace, *span, true}});
+  }
+
   base::Status FindFirst(const RecordView& record, Reading* reading) {
     const auto key = wire::ReportKey(reading->head.study_id, reading->head.report_id);
     WEIR_ASSIGN_OR_RETURN(const auto bodies, journal_.Find(key));
