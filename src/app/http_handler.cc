@@ -201,8 +201,9 @@ security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& reques
   const std::string_view given = request.Find("X-Request-Timeout-Ms");
   if (!given.empty()) std::from_chars(given.data(), given.data() + given.size(), timeout_ms);
   timeout_ms = std::clamp(timeout_ms, 1, parts_.deadline_ms_max);
-  const RequestSpans::Begun span = spans_.Begin(
-      trace_, trace_given_, request.method, admission.route->path, request.received_ns, trace_ids_);
+  const RequestSpans::Begun span =
+      spans_.Begin(trace_, trace_given_, request.method, admission.route->path.view(),
+                   request.received_ns, trace_ids_);
   if (span.mark != 0) {
     net::Mark mark = admission.mark;
     mark.span = span.mark;
