@@ -28,7 +28,7 @@ constexpr std::string_view kConflictKept =
     "another report is stored under this report_id; this one was kept as a conflict, triaged and "
     "shown to data managers; a new report needs a new report_id";
 constexpr std::string_view kConflictLimit =
-    "another report is stored under this report_id, and so many conflicts are that this one was not "
+    "another report is stored under this report_id, and so many conflicts are that this one is not "
     "kept; a new report needs a new report_id";
 constexpr std::string_view kTooManyWait = "too many reports wait for the disk; send it again";
 constexpr std::string_view kTooMuch = "more comes in than is taken now; send the report again";
