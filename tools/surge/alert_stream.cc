@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -16,6 +15,7 @@ namespace weir::surge {
 namespace {
 
 constexpr int kReconnectMs = 100;
+constexpr int kTimeoutSeconds = 15;  // of what is not waited for otherwise
 // The server sends a comment every 15 s; silence for longer means that it has gone.
 constexpr int kSilenceMs = 60'000;
 
@@ -65,9 +65,8 @@ bool AlertStream::WaitReadable(int fd, int timeout_ms) const {
 
 void AlertStream::Follow() {
   while (!stopping_.load()) {
-    if (const auto fd = target_.Connect(0, /*blocking=*/true)) {
-      const Ended ended = FollowOnce(*fd);
-      close(*fd);
+    if (const auto wire = Wire::Connect(target_, kTimeoutSeconds)) {
+      const Ended ended = FollowOnce(**wire);
       open_.store(false);
       if (ended == Ended::kStopped) return;
       if (ended == Ended::kBroken) resumed_.fetch_add(1);
@@ -76,23 +75,20 @@ void AlertStream::Follow() {
   }
 }
 
-AlertStream::Ended AlertStream::FollowOnce(int fd) {
+AlertStream::Ended AlertStream::FollowOnce(Wire& wire) {
   parser_.Reset();
   std::string request =
       "GET " + path_ + " HTTP/1.1\r\n" + headers_ + "Accept: text/event-stream\r\n";
   if (!parser_.last_id().empty()) request += "Last-Event-ID: " + parser_.last_id() + "\r\n";
   request += "\r\n";
-  if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) return Ended::kBroken;
+  if (!wire.Send(request)) return Ended::kBroken;
 
   const auto on_event = [this](const ServerEvent& event) { OnEvent(event); };
   std::string received, content;
   AnswerHead head;
   bool has_head = false;
-  char buffer[64u << 10];
-  while (WaitReadable(fd, kSilenceMs)) {
-    const ssize_t got = recv(fd, buffer, sizeof buffer, 0);
-    if (got <= 0) return Ended::kBroken;
-    received.append(buffer, static_cast<size_t>(got));
+  while (WaitReadable(wire.fd(), kSilenceMs)) {
+    if (!wire.Receive(received)) return Ended::kBroken;
     if (!has_head) {
       const ParseResult result = ParseHead(received, head);
       if (result == ParseResult::kIncomplete) continue;

@@ -14,6 +14,7 @@
 #include "tools/surge/options.h"
 #include "tools/surge/plan.h"
 #include "tools/surge/target.h"
+#include "tools/surge/wire.h"
 
 namespace weir::surge {
 
@@ -41,7 +42,7 @@ class AlertStream {
  private:
   enum class Ended { kBroken, kRefused, kStopped };
   void Follow();
-  Ended FollowOnce(int fd);
+  Ended FollowOnce(Wire& wire);
   void OnEvent(const ServerEvent& event);
   bool WaitReadable(int fd, int timeout_ms) const;  // false: stopped, or nothing came
 

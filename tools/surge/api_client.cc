@@ -1,12 +1,6 @@
 #include "tools/surge/api_client.h"
 
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
-
 #include <cctype>
-#include <cerrno>
-#include <cstring>
 
 #include "tools/surge/report_request.h"
 
@@ -16,49 +10,24 @@ namespace {
 constexpr int kTimeoutSeconds = 15;
 constexpr size_t kAnswerBytesMax = 64u << 20;
 
-base::Status SendAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent <= 0) return base::Fail(base::ErrorCode::kUnavailable, std::strerror(errno));
-    bytes.remove_prefix(static_cast<size_t>(sent));
-  }
-  return {};
-}
-
 }  // namespace
 
 ApiClient::ApiClient(const Target& target, const Options& options)
     : target_(target), headers_(CommonHeaders(options)) {}
 
-ApiClient::~ApiClient() { Close(); }
-
-void ApiClient::Close() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
-
 base::Result<ApiClient::Fetched> ApiClient::Exchange(std::string_view request) {
-  if (fd_ < 0) {
-    WEIR_ASSIGN_OR_RETURN(fd_, target_.Connect(0, /*blocking=*/true));
-    const timeval timeout{kTimeoutSeconds, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+  if (!wire_) {
+    WEIR_ASSIGN_OR_RETURN(wire_, Wire::Connect(target_, kTimeoutSeconds));
   }
-  WEIR_RETURN_IF_ERROR(SendAll(fd_, request));
+  WEIR_RETURN_IF_ERROR(wire_->Send(request));
   received_.clear();
-  char buffer[16u << 10];
   while (received_.size() < kAnswerBytesMax) {
-    const ssize_t got = recv(fd_, buffer, sizeof buffer, 0);
-    if (got <= 0) {
-      return base::Fail(base::ErrorCode::kUnavailable,
-                        got == 0 ? "the server closed the connection" : std::strerror(errno));
-    }
-    received_.append(buffer, static_cast<size_t>(got));
+    WEIR_RETURN_IF_ERROR(wire_->Receive(received_));
     Answer answer;
     const ParseResult result = parser_.Parse(received_, answer);
     if (result == ParseResult::kIncomplete) continue;
     if (result == ParseResult::kMalformed) break;
-    if (answer.close) Close();
+    if (answer.close) wire_.reset();
     return Fetched{answer.status, std::string(answer.body)};
   }
   return base::Fail(base::ErrorCode::kUnavailable, "the answer is not one of HTTP/1.1");
@@ -67,12 +36,12 @@ base::Result<ApiClient::Fetched> ApiClient::Exchange(std::string_view request) {
 base::Result<ApiClient::Fetched> ApiClient::Get(std::string_view path) {
   const std::string request =
       "GET " + std::string(path) + " HTTP/1.1\r\n" + headers_ + "Accept: application/json\r\n\r\n";
-  const bool fresh = fd_ < 0;
+  const bool fresh = !wire_;
   auto fetched = Exchange(request);
   if (!fetched) {
-    Close();
+    wire_.reset();
     if (!fresh) fetched = Exchange(request);  // it may have been closed while it was idle
-    if (!fetched) Close();
+    if (!fetched) wire_.reset();
   }
   return fetched;
 }

@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -10,13 +11,13 @@
 #include "tools/surge/answer_parser.h"
 #include "tools/surge/options.h"
 #include "tools/surge/target.h"
+#include "tools/surge/wire.h"
 
 namespace weir::surge {
 
 class ApiClient {
  public:
   ApiClient(const Target& target, const Options& options);
-  ~ApiClient();
   ApiClient(const ApiClient&) = delete;
   ApiClient& operator=(const ApiClient&) = delete;
 
@@ -31,11 +32,10 @@ class ApiClient {
 
  private:
   base::Result<Fetched> Exchange(std::string_view request);
-  void Close();
 
   const Target target_;
   const std::string headers_;
-  int fd_ = -1;
+  std::unique_ptr<Wire> wire_;
   std::string received_;
   AnswerParser parser_;
 };

@@ -114,8 +114,10 @@ std::string DescribePlan(const Options& options) {
   } else {
     Append(out, " over %.6g s", options.over_s);
   }
-  Append(out, ", %s connections, seed %llu", WithCommas(options.connections).c_str(),
-         static_cast<unsigned long long>(options.seed));
+  Append(out, ", %s connections", WithCommas(options.connections).c_str());
+  if (options.http2) Append(out, " of HTTP/2 with %u streams", options.streams);
+  if (options.tls) out += " over TLS";
+  Append(out, ", seed %llu", static_cast<unsigned long long>(options.seed));
   return out;
 }
 
@@ -133,8 +135,10 @@ std::string Describe(const Options& options, const Figures& figures, const Findi
       figures.retried_429 + figures.retried_503 + figures.retried_504 + figures.retried_507;
   out += "sent again     " + WithCommas(retried) + " (429: " + WithCommas(figures.retried_429) +
          ", 503: " + WithCommas(figures.retried_503) + ", 504: " + WithCommas(figures.retried_504) +
-         ", 507: " + WithCommas(figures.retried_507) + "), and " + WithCommas(figures.resent) +
-         " whose connection broke\n";
+         ", 507: " + WithCommas(figures.retried_507) + "), and " +
+         WithCommas(figures.resent - figures.taken_back) + " whose connection broke";
+  if (options.http2) out += ", " + WithCommas(figures.taken_back) + " that the server took back";
+  out += "\n";
   if (figures.verified) DescribeVerified(out, figures, findings);
   if (figures.interrupted) out += "interrupted    the figures are those of the part that ran\n";
   DescribeFindings(out, findings);
@@ -149,6 +153,9 @@ std::string ToJson(const Options& options, const Figures& figures, const Finding
   json.Key("patients").Number(options.reports > 0 ? options.patients : 0);
   json.Key("reports").Number(options.reports);
   json.Key("connections").Number(uint64_t{figures.connected});
+  json.Key("http2").Bool(options.http2);
+  json.Key("streams").Number(uint64_t{options.http2 ? options.streams : 1});
+  json.Key("tls").Bool(options.tls);
   json.Key("closed_loop").Bool(options.closed_loop);
   json.Key("request_bytes").Number(uint64_t{figures.request_bytes});
   json.Key("seconds").Number(figures.seconds);
@@ -163,6 +170,7 @@ std::string ToJson(const Options& options, const Figures& figures, const Finding
   json.Key("429").Number(figures.retried_429).Key("503").Number(figures.retried_503);
   json.Key("504").Number(figures.retried_504).Key("507").Number(figures.retried_507).EndObject();
   json.Key("resent").Number(figures.resent);
+  json.Key("taken_back").Number(figures.taken_back);
   json.Key("broken").Number(figures.broken);
   json.Key("refused").Number(figures.refused);
   json.Key("given_up").Number(figures.given_up);

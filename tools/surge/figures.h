@@ -23,7 +23,8 @@ struct Figures {
   uint64_t sent = 0, acknowledged = 0, repeats = 0, measured = 0;
   uint64_t retried_429 = 0, retried_503 = 0, retried_504 = 0, retried_507 = 0;
   uint64_t resent = 0, refused = 0, given_up = 0, broken = 0;
-  Histogram latency;  // from due to acknowledged
+  uint64_t taken_back = 0;  // HTTP/2: of those resent, the ones whose stream the server reset
+  Histogram latency;        // from due to acknowledged
   AlertFigures alerts;
   double cpu_us_per_request = 0;  // this program's own
   size_t request_bytes = 0;

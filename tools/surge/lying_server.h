@@ -1,15 +1,19 @@
 // A server for the tests of surge, in memory, that keeps all its promises but the one it is told to
-// break: a checker is worth what it finds.
+// break: a checker is worth what it finds. It takes reports over HTTP/1.1 and, from clients that
+// begin with its preface, over HTTP/2.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include "tools/surge/http2_peer.h"
 
 namespace weir::surge {
 
@@ -35,6 +39,8 @@ enum class Lie {
   kIsBusy,             // every tenth report is answered 503 with Retry-After, the first time
   kStaysBusy,          // reports whose id starts with 0 are answered 503, always
   kBreaksStream,       // the stream of alerts ends after every twentieth event
+  kResetsStreams,      // HTTP/2: every tenth report is kept and its stream reset
+  kGoesAway,           // HTTP/2: after every tenth report no more are taken on its connection
 };
 
 class LyingServer {
@@ -53,6 +59,7 @@ class LyingServer {
     bool stream = false;
     bool close = false;
     size_t events_sent = 0;
+    std::unique_ptr<Http2Peer> http2;
   };
   struct Report {
     uint64_t offset;
@@ -63,6 +70,8 @@ class LyingServer {
 
   void Run();
   void Serve(Connection& connection);
+  void ServeHttp2(Connection& connection);
+  void SubmitOverHttp2(Connection& connection, const Http2Peer::Request& request);
   void Answer(Connection& connection, std::string_view target, std::string_view head,
               std::string_view body);
   void Submit(Connection& connection, const std::string& body);
@@ -85,6 +94,7 @@ class LyingServer {
   std::deque<std::string> alerts_;    // the list
   std::deque<std::string> streamed_;  // the stream
   std::deque<Connection> connections_;
+  std::vector<Http2Peer::Request> http2_requests_;  // of the bytes that are being read
   std::thread thread_;
 };
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "base/sha256.h"
 
@@ -79,7 +80,7 @@ void LyingServer::Run() {
     const size_t before = connections_.size();
     for (int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); fd >= 0;
          fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) {
-      connections_.push_back({.fd = fd, .in = {}, .out = {}});
+      connections_.push_back({.fd = fd, .in = {}, .out = {}, .http2 = nullptr});
     }
     for (size_t i = 0; i < before; ++i) {
       if (waits[i + 1].revents & (POLLIN | POLLHUP | POLLERR)) Serve(connections_[i]);
@@ -108,6 +109,7 @@ void LyingServer::Serve(Connection& connection) {
     return;
   }
   connection.in.append(buffer, static_cast<size_t>(got));
+  if (connection.http2 || connection.in.starts_with("PRI ")) return ServeHttp2(connection);
   while (!connection.close) {
     const size_t head_end = connection.in.find("\r\n\r\n");
     if (head_end == std::string::npos) return;
@@ -122,6 +124,40 @@ void LyingServer::Serve(Connection& connection) {
     const size_t target = head.find(' ') + 1;
     Answer(connection, head.substr(target, head.find(' ', target) - target), head, body);
   }
+}
+
+void LyingServer::ServeHttp2(Connection& connection) {
+  if (!connection.http2) {
+    connection.http2 = std::make_unique<Http2Peer>(
+        std::vector<nghttp2_settings_entry>{{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 5}},
+        [this](const Http2Peer::Request& request) { http2_requests_.push_back(request); });
+  }
+  if (!connection.http2->Receive(std::exchange(connection.in, {}))) connection.close = true;
+  for (const auto& request : std::exchange(http2_requests_, {})) {
+    SubmitOverHttp2(connection, request);
+  }
+  connection.out += connection.http2->Output();
+  if (connection.close) connection.out.clear();
+}
+
+// As over HTTP/1.1, whose answer is then said in HTTP/2.
+void LyingServer::SubmitOverHttp2(Connection& connection, const Http2Peer::Request& request) {
+  Connection http1{.fd = -1, .in = {}, .out = {}, .http2 = nullptr};
+  Answer(http1, request.fields.at(":path"), "", request.body);
+  if (http1.close && lie_ == Lie::kResetsStreams) {
+    return connection.http2->Reset(request.stream, NGHTTP2_INTERNAL_ERROR);
+  }
+  if (http1.close && lie_ == Lie::kGoesAway) {
+    return connection.http2->GoAway(std::max(0, request.stream - 2));
+  }
+  if (http1.close) connection.close = true;
+  if (connection.close) return;
+  const std::string_view answer = http1.out;
+  const bool come_again = answer.find("Retry-After: 0") != std::string_view::npos;
+  connection.http2->Answer(request.stream,
+                           {.status = std::atoi(http1.out.c_str() + 9),
+                            .body = std::string(answer.substr(answer.find("\r\n\r\n") + 4)),
+                            .retry_after = come_again ? "0" : ""});
 }
 
 void LyingServer::Answer(Connection& connection, std::string_view target, std::string_view head,
@@ -200,7 +236,8 @@ void LyingServer::Submit(Connection& connection, const std::string& body) {
     RaiseAlerts(id, found->second);
   }
   ++found->second.sent;
-  if (trial && lie_ == Lie::kBreaksConnections) {
+  if (trial &&
+      (lie_ == Lie::kBreaksConnections || lie_ == Lie::kResetsStreams || lie_ == Lie::kGoesAway)) {
     connection.close = true;
     return;
   }

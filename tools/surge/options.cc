@@ -12,6 +12,10 @@ namespace weir::surge {
 namespace {
 
 constexpr unsigned kDefaultConnections = 1024;
+constexpr unsigned kDefaultHttp2Connections = 16;
+constexpr unsigned kStreamsMax = 1000;
+// With the rest of the header it fits one frame of HTTP/2.
+constexpr size_t kTokenBytesMax = 8u << 10;
 // Each worker is a thread with an epoll of its own; more than this never helped one machine.
 constexpr unsigned kWorkersMax = 64;
 constexpr double kDefaultOverSeconds = 30;
@@ -25,7 +29,7 @@ bool ParseWhole(std::string_view text, T& to) {
 struct Raw {
   std::string url = "http://127.0.0.1:8080";
   std::string over, seconds, warm_up, retry_for, settle;
-  bool http2 = false, no_alerts = false;
+  bool no_alerts = false;
   double rate = 0;
 };
 
@@ -37,7 +41,8 @@ void Describe(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--over", raw.over, "Spread them evenly over this time, \"30s\" (default)");
   app.add_option("--rate", raw.rate, "Or: this many reports per second");
   app.add_option("--connections", options.connections, "Connections held open")
-      ->default_str(std::to_string(kDefaultConnections));
+      ->default_str(std::to_string(kDefaultConnections) + ", with --http2 " +
+                    std::to_string(kDefaultHttp2Connections));
   app.add_option("--resend", options.resend, "Share of reports that are sent twice, same bytes")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
@@ -65,7 +70,14 @@ void Describe(CLI::App& app, Options& options, Raw& raw) {
   app.add_flag("--no-alerts", raw.no_alerts, "Do not follow the stream of alerts");
   app.add_option("--retry-for", raw.retry_for, "Send again until this long after due (60s)");
   app.add_option("--settle", raw.settle, "Time for the tasks to catch up before --verify (180s)");
-  app.add_flag("--http2", raw.http2, "Not in this version");
+  app.add_flag("--http2", options.http2,
+               "Submit over HTTP/2: with prior knowledge, or by ALPN; all else over HTTP/1.1");
+  app.add_option("--streams", options.streams, "HTTP/2: requests in flight on each connection")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, kStreamsMax));
+  app.add_option("--cacert", options.ca_file,
+                 "https: PEM file of who signs the server's certificate (default: the system's)");
+  app.add_flag("--insecure", options.insecure, "https: take any certificate");
 }
 
 base::Status ReadDuration(const std::string& text, const char* name, double& to) {
@@ -83,8 +95,11 @@ base::Status Wrong(std::string message) {
 }
 
 base::Status Complete(Options& options, const Raw& raw) {
-  if (raw.http2) return Wrong("--http2 is not in this version: HTTP/1.1 only");
   WEIR_RETURN_IF_ERROR(ParseUrl(raw.url, options));
+  if (!options.tls && (options.insecure || !options.ca_file.empty())) {
+    return Wrong("--cacert and --insecure belong to an --url that starts with https://");
+  }
+  if (options.token.size() > kTokenBytesMax) return Wrong("--token is too long to be one");
   WEIR_RETURN_IF_ERROR(ReadDuration(raw.over, "--over", options.over_s));
   WEIR_RETURN_IF_ERROR(ReadDuration(raw.seconds, "--seconds", options.seconds));
   WEIR_RETURN_IF_ERROR(ReadDuration(raw.warm_up, "--warm-up", options.warm_up_s));
@@ -115,8 +130,8 @@ base::Status Complete(Options& options, const Raw& raw) {
   }
   if (options.reports == 0) options.patients = UINT64_MAX;
   if (options.connections == 0) {
-    options.connections =
-        static_cast<unsigned>(std::min<uint64_t>(kDefaultConnections, options.patients));
+    options.connections = static_cast<unsigned>(std::min<uint64_t>(
+        options.http2 ? kDefaultHttp2Connections : kDefaultConnections, options.patients));
   }
   if (options.workers == 0) options.workers = std::max(1u, std::thread::hardware_concurrency());
   options.workers = std::min({options.workers, options.connections, kWorkersMax});
@@ -150,17 +165,19 @@ base::Result<double> ParseDuration(std::string_view text) {
 }
 
 base::Status ParseUrl(std::string_view url, Options& options) {
-  constexpr std::string_view kScheme = "http://";
-  if (!url.starts_with(kScheme)) {
-    return Wrong("--url must start with http:// (TLS is not in this version)");
+  constexpr std::string_view kPlain = "http://";
+  constexpr std::string_view kTls = "https://";
+  options.tls = url.starts_with(kTls);
+  if (!options.tls && !url.starts_with(kPlain)) {
+    return Wrong("--url must start with http:// or https://");
   }
-  url.remove_prefix(kScheme.size());
+  url.remove_prefix(options.tls ? kTls.size() : kPlain.size());
   const size_t slash = url.find('/');
   if (slash != std::string_view::npos && slash + 1 < url.size()) options.path = url.substr(slash);
   const std::string_view authority = url.substr(0, slash);
   const size_t colon = authority.rfind(':');
   options.host = authority.substr(0, colon);
-  options.port = 80;
+  options.port = options.tls ? 443 : 80;
   if (colon != std::string_view::npos && !ParseWhole(authority.substr(colon + 1), options.port)) {
     return Wrong("--url: the port is not a number between 1 and 65535");
   }

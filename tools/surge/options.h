@@ -14,6 +14,11 @@ struct Options {
   std::string host = "127.0.0.1";
   uint16_t port = 8080;
   std::string path = "/submit";
+  bool tls = false;
+  std::string ca_file;    // PEM; empty: the system's authorities
+  bool insecure = false;  // any certificate will do
+  bool http2 = false;
+  unsigned streams = 32;  // HTTP/2: requests in flight on a connection
   std::string token;
   std::string study;  // empty: not sent, so the server's "default"
   std::string instrument = "phq9";
@@ -54,7 +59,7 @@ Parsed ParseOptions(int argc, const char* const* argv);
 // "30s", "500ms", "2m", "1h", "1.5" (seconds). kInvalidArgument says what is expected.
 base::Result<double> ParseDuration(std::string_view text);
 
-// "http://127.0.0.1:8080", optionally with a path to post to.
+// "http://127.0.0.1:8080" or "https://…", optionally with a path to post to.
 base::Status ParseUrl(std::string_view url, Options& options);
 
 }  // namespace weir::surge

@@ -41,7 +41,8 @@ bool ReadBack::Take(int64_t now_ns, Request& request, int64_t& wake_ns) {
     return false;
   }
   plan_.WriteReportId(request.tag & kIndexMask, request_.data() + id_at_);
-  request.bytes = request_;
+  request.http1 = request_;
+  request.body = {};
   request.due_ns = now_ns;
   return true;
 }

@@ -25,6 +25,18 @@ std::string CommonHeaders(const Options& options) {
   return out;
 }
 
+Http2Head SubmissionHead(const Options& options, size_t body_bytes) {
+  Http2Head::Fields fields{{":method", "POST"},
+                           {":scheme", options.tls ? "https" : "http"},
+                           {":authority", options.host + ":" + std::to_string(options.port)},
+                           {":path", options.path},
+                           {"user-agent", "weir-surge"},
+                           {"content-type", "application/json"},
+                           {"content-length", std::to_string(body_bytes)}};
+  if (!options.token.empty()) fields.emplace_back("authorization", "Bearer " + options.token);
+  return Http2Head(fields);
+}
+
 ReportRequest::ReportRequest(const Plan& plan, const Options& options) : plan_(plan) {
   const std::string body = MakeBody(options);
   const auto header = [&](const std::string& comment) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tools/surge/http2_head.h"
 #include "tools/surge/plan.h"
 
 namespace weir::surge {
@@ -27,6 +28,7 @@ class ReportRequest {
   // Its body alone.
   std::string_view RenderBody(uint64_t index) { return Render(index).substr(header_bytes_); }
   size_t bytes() const { return text_.size(); }
+  size_t body_bytes() const { return text_.size() - header_bytes_; }
 
  private:
   std::string MakeBody(const Options& options);
@@ -42,6 +44,9 @@ class ReportRequest {
   size_t doctor_at_ = 0;
   std::vector<size_t> answers_at_;
 };
+
+// The header of every such request over HTTP/2.
+Http2Head SubmissionHead(const Options& options, size_t body_bytes);
 
 // "Host: …" and, with a token, "Authorization: …", each with its line end.
 std::string CommonHeaders(const Options& options);

@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <thread>
 
+#include "tools/surge/http2_frame.h"
 #include "tools/surge/progress_bar.h"
+#include "tools/surge/report_request.h"
 
 namespace weir::surge {
 namespace {
@@ -18,6 +20,7 @@ constexpr int kStreamOpenMs = 5'000;
 constexpr auto kWatchEvery = std::chrono::milliseconds(100);
 // Descriptors that are not reports' connections: standard streams, epolls, the stream, the API.
 constexpr rlim_t kOtherDescriptors = 96;
+constexpr unsigned kReadBackConnections = 64;  // after HTTP/2, whose own are closed then
 // The first report is due this long after the schedule is made: the threads have started by then.
 constexpr int64_t kLeadNs = 50'000'000;
 
@@ -62,13 +65,18 @@ Session::Session(const Options& options, const std::atomic<bool>& stop)
 
 base::Status Session::Run() {
   WEIR_RETURN_IF_ERROR(Connect());
-  figures_.request_bytes = ReportRequest(plan_, options_).bytes();
   if (options_.tracks()) ledger_ = std::make_unique<Ledger>(options_.reports, SteadyNs());
   api_ = std::make_unique<ApiClient>(*target_, options_);
   if (options_.verify) counted_before_ = CountBefore(*api_, options_);
   if (options_.alerts && ledger_) OpenStream();
   Play();
-  if (options_.verify && !stop_.load()) Verify();
+  if (options_.verify && !stop_.load()) {
+    if (options_.http2) {  // reading back is no matter of speed: over HTTP/1.1
+      workers_.clear();
+      WEIR_ASSIGN_OR_RETURN(workers_, MakeWorkers(Http1(), kReadBackConnections));
+    }
+    Verify();
+  }
   if (stream_) {
     stream_->Stop();
     GatherAlerts();
@@ -80,25 +88,51 @@ base::Status Session::Run() {
 base::Status Session::Connect() {
   WEIR_RETURN_IF_ERROR(RaiseDescriptorLimit(options_.connections));
   WEIR_ASSIGN_OR_RETURN(target_, Target::Resolve(options_.host, options_.port));
-  WEIR_ASSIGN_OR_RETURN(const auto first_worker, Worker::Create(*target_, 1, 0));
-  if (first_worker->Connect(SteadyNs() + kFirstConnectNs) == 0) {
-    return base::Fail(base::ErrorCode::kUnavailable, "no connection to " + target_->name());
+  if (options_.tls) {
+    WEIR_ASSIGN_OR_RETURN(auto tls, TlsClient::Make({.host = options_.host,
+                                                     .ca_file = options_.ca_file,
+                                                     .insecure = options_.insecure}));
+    target_->SetTls(std::move(tls));
   }
+  const Protocol protocol = MakeProtocol();
+  WEIR_ASSIGN_OR_RETURN(const auto first, Worker::Create(*target_, protocol, 1, 0));
+  unsigned stands = first->Connect(SteadyNs() + kFirstConnectNs);
+  if (stands == 0 && first->opening()) stands = first->Connect(SteadyNs() + kConnectNs);
+  if (stands == 0) {
+    const std::string why = first->error().empty() ? "" : ": " + first->error();
+    return base::Fail(base::ErrorCode::kUnavailable, "no connection to " + target_->name() + why);
+  }
+  WEIR_ASSIGN_OR_RETURN(workers_, MakeWorkers(protocol, options_.connections));
   const int64_t deadline = SteadyNs() + kConnectNs;
-  uint64_t first = 0;
-  for (unsigned i = 0; i < options_.workers; ++i) {
-    const unsigned share = options_.connections / options_.workers +
-                           (i < options_.connections % options_.workers ? 1 : 0);
-    WEIR_ASSIGN_OR_RETURN(auto worker, Worker::Create(*target_, share, first));
-    first += share;
-    figures_.connected += worker->Connect(deadline);
-    workers_.push_back(std::move(worker));
-  }
+  for (const auto& worker : workers_) figures_.connected += worker->Connect(deadline);
   if (figures_.connected < options_.connections) {
     std::fprintf(stderr, "weir surge: %u of %u connections stand; the others are tried again\n",
                  figures_.connected, options_.connections);
   }
   return {};
+}
+
+Protocol Session::MakeProtocol() {
+  const ReportRequest request(plan_, options_);
+  figures_.request_bytes = request.bytes();
+  if (!options_.http2) return Http1();
+  auto head = std::make_shared<const Http2Head>(SubmissionHead(options_, request.body_bytes()));
+  figures_.request_bytes = 2 * kFrameHeadBytes + head->later().size() + request.body_bytes();
+  return Http2(std::move(head), options_.streams);
+}
+
+base::Result<std::vector<std::unique_ptr<Worker>>> Session::MakeWorkers(const Protocol& protocol,
+                                                                        unsigned connections) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  uint64_t first = 0;
+  for (unsigned i = 0; i < options_.workers; ++i) {
+    const unsigned share =
+        connections / options_.workers + (i < connections % options_.workers ? 1 : 0);
+    WEIR_ASSIGN_OR_RETURN(auto worker, Worker::Create(*target_, protocol, share, first));
+    first += share;
+    workers.push_back(std::move(worker));
+  }
+  return workers;
 }
 
 void Session::OpenStream() {
@@ -202,7 +236,10 @@ void Session::Gather(const std::vector<Progress>& progress,
     figures_.latency.Merge(submitter->latency());
     last_acknowledged_ns_ = std::max(last_acknowledged_ns_, submitter->last_acknowledged_ns());
   }
-  for (const auto& worker : workers_) figures_.broken += worker->broken();
+  for (const auto& worker : workers_) {
+    figures_.broken += worker->broken();
+    figures_.taken_back += worker->taken_back();
+  }
   const int64_t from = std::max(schedule.start_ns, schedule.measure_from_ns);
   figures_.seconds = static_cast<double>(std::max<int64_t>(last_acknowledged_ns_ - from, 0)) / 1e9;
 }

@@ -34,6 +34,9 @@ class Session {
 
  private:
   base::Status Connect();
+  Protocol MakeProtocol();
+  base::Result<std::vector<std::unique_ptr<Worker>>> MakeWorkers(const Protocol& protocol,
+                                                                 unsigned connections);
   void OpenStream();
   void Play();
   void Verify();

@@ -86,7 +86,8 @@ bool Submitter::Take(int64_t now_ns, Request& request, int64_t& wake_ns) {
     return false;
   }
   Add(progress_.sent);
-  request.bytes = request_.Render(taken.tag & ~kRepeat);
+  request.http1 = request_.Render(taken.tag & ~kRepeat);
+  request.body = request_.RenderBody(taken.tag & ~kRepeat);
   request.tag = taken.tag;
   request.due_ns = taken.due_ns;
   return true;

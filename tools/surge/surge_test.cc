@@ -36,10 +36,13 @@ Options OptionsFor(const LyingServer& server) {
   return options;
 }
 
-Outcome PlayAgainst(Lie lie) {
+Outcome PlayAgainst(Lie lie, bool http2 = false) {
   LyingServer server(lie);
   const std::atomic<bool> stop{false};
-  Session session(OptionsFor(server), stop);
+  Options options = OptionsFor(server);
+  options.http2 = http2;
+  if (http2) options.connections = 4;
+  Session session(options, stop);
   const auto status = session.Run();
   EXPECT_TRUE(status) << (status ? "" : base::ToString(status.error()));
   Outcome outcome{session.figures(), ""};
@@ -97,6 +100,57 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{Lie::kNeverCatchesUp, "analytics is running and lags by 1"},
                     Case{Lie::kRefusesOne, "refused: 1\n"}));
 
+class SurgeFindsOverHttp2 : public testing::TestWithParam<Case> {};
+
+TEST_P(SurgeFindsOverHttp2, TheLie) {
+  EXPECT_THAT(PlayAgainst(GetParam().lie, true).findings, HasSubstr(GetParam().found));
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryLieOfAnAnswer, SurgeFindsOverHttp2,
+                         testing::Values(Case{Lie::kAltersReceipt, "the receipt has another hash"},
+                                         Case{Lie::kSharesOffset,
+                                              "two reports were acknowledged at offset 6"},
+                                         Case{Lie::kStoresRepeats, "and again at"},
+                                         Case{Lie::kRefusesOne, "refused: 1\n"}));
+
+TEST(Surge, FindsNothingWrongWithAnHonestServerOverHttp2) {
+  const Outcome outcome = PlayAgainst(Lie::kNone, true);
+  EXPECT_EQ(outcome.findings, "");
+  EXPECT_EQ(outcome.figures.acknowledged, 400u);
+  EXPECT_EQ(outcome.figures.sent, 400u + outcome.figures.repeats);
+  EXPECT_EQ(outcome.figures.read_back, 400u);
+  EXPECT_EQ(outcome.figures.counted, 400u);
+  EXPECT_EQ(outcome.figures.alerts.urgent + outcome.figures.alerts.elevated,
+            outcome.figures.alerts_listed);
+  EXPECT_EQ(outcome.figures.latency.count(), outcome.figures.sent);
+}
+
+TEST(Surge, SendsAgainWhatTheServerTookBack) {
+  for (const Lie trial : {Lie::kResetsStreams, Lie::kGoesAway}) {
+    const Outcome outcome = PlayAgainst(trial, true);
+    EXPECT_EQ(outcome.findings, "");
+    EXPECT_EQ(outcome.figures.acknowledged, 400u);
+    EXPECT_GT(outcome.figures.taken_back, 30u);
+    EXPECT_EQ(outcome.figures.resent, outcome.figures.taken_back);
+    EXPECT_EQ(outcome.figures.counted, 400u);
+  }
+}
+
+TEST(Surge, SendsAgainOverHttp2WhatABrokenConnectionTookWithIt) {
+  const Outcome outcome = PlayAgainst(Lie::kBreaksConnections, true);
+  EXPECT_EQ(outcome.findings, "");
+  EXPECT_EQ(outcome.figures.acknowledged, 400u);
+  EXPECT_GT(outcome.figures.broken, 30u);
+  EXPECT_EQ(outcome.figures.counted, 400u);
+}
+
+TEST(Surge, SendsAgainOverHttp2WhatABusyServerRefused) {
+  const Outcome outcome = PlayAgainst(Lie::kIsBusy, true);
+  EXPECT_EQ(outcome.findings, "");
+  EXPECT_EQ(outcome.figures.acknowledged, 400u);
+  EXPECT_GT(outcome.figures.retried_503, 30u);
+}
+
 TEST(Surge, SendsAgainWhatABrokenConnectionTookWithIt) {
   const Outcome outcome = PlayAgainst(Lie::kBreaksConnections);
   EXPECT_EQ(outcome.findings, "");
@@ -145,10 +199,11 @@ TEST(SurgeCommand, EndsWithOneWhereAReportIsLost) {
 
 TEST(SurgeCommand, EndsWithTwoForWrongUsage) {
   EXPECT_EQ(Surge({}), 2);
-  EXPECT_EQ(Surge({"--patients", "10", "--http2"}), 2);
+  EXPECT_EQ(Surge({"--patients", "10", "--http2", "--streams", "0"}), 2);
   EXPECT_EQ(Surge({"--patients", "ten"}), 2);
   EXPECT_EQ(Surge({"--patients", "10", "--over", "soon"}), 2);
-  EXPECT_EQ(Surge({"--patients", "10", "--url", "https://127.0.0.1"}), 2);
+  EXPECT_EQ(Surge({"--patients", "10", "--url", "ftp://127.0.0.1"}), 2);
+  EXPECT_EQ(Surge({"--patients", "10", "--insecure"}), 2);
   EXPECT_EQ(Surge({"--patients", "10", "--instrument", "mood"}), 2);
   EXPECT_EQ(Surge({"--closed-loop", "--seconds", "1", "--verify"}), 2);
   EXPECT_EQ(Surge({"--help"}), 0);

@@ -1,12 +1,15 @@
-// Where to connect to, and from which of our own addresses.
+// Where to connect to, from which of our own addresses, and whether over TLS.
 #pragma once
 
 #include <netinet/in.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
+#include "tools/surge/tls_link.h"
 
 namespace weir::surge {
 
@@ -22,10 +25,15 @@ class Target {
 
   const std::string& name() const { return name_; }  // "127.0.0.1:8080"
 
+  // Connections are to speak TLS, which is up to whoever uses them. Null: they do not.
+  void SetTls(std::shared_ptr<const TlsClient> tls) { tls_ = std::move(tls); }
+  const TlsClient* tls() const { return tls_.get(); }
+
  private:
   static constexpr uint64_t kPerSource = 20'000;
   std::string name_;
   sockaddr_in address_{};
+  std::shared_ptr<const TlsClient> tls_;
 };
 
 }  // namespace weir::surge
