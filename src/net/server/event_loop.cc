@@ -129,11 +129,14 @@ void EventLoop::OnReceived(ConnectionId id, std::string_view bytes) {
 // HTTP/1.1 until the client has said what it speaks, so that a silent one is timed out.
 void EventLoop::Open(ConnectionId id, std::string_view bytes) {
   Seat& seat = seats_[id];
-  const std::string opening = seat.opening.append(bytes);
-  const Opening spoken = LookAtOpening(opening, transport_->Protocol(id));
-  if (spoken == Opening::kUndecided) return;
+  std::string held = std::exchange(seat.opening, {});
+  if (!held.empty()) bytes = held.append(bytes);
+  const Opening spoken = LookAtOpening(bytes, transport_->Protocol(id));
+  if (spoken == Opening::kUndecided) {
+    seat.opening = bytes;
+    return;
+  }
   seat.spoken = true;
-  std::string().swap(seat.opening);
   if (spoken == Opening::kHttp2 && !seat.session->closing()) {
     host_->wheel.Remove(*seat.session);
     graveyard_.push_back(std::move(seat.session));
@@ -142,7 +145,7 @@ void EventLoop::Open(ConnectionId id, std::string_view bytes) {
     host_->counters.http2_opened.Add(1);
   }
   std::string().swap(seat.peer);
-  seat.session->OnReceived(opening);
+  seat.session->OnReceived(bytes);
 }
 
 void EventLoop::OnPeerFinished(ConnectionId id) { seats_[id].session->OnPeerFinished(); }
