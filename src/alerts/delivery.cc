@@ -17,6 +17,7 @@
 #include "alerts/target_queue.h"
 #include "alerts/webhook.h"
 #include "base/check.h"
+#include "net/client/outcome.h"
 #include "wire/envelope.h"
 
 namespace weir::alerts {
@@ -69,18 +70,6 @@ struct InFlight {
   guard::Dependency::Permit permit;
   std::optional<TracedAttempt> traced;
 };
-
-guard::Outcome OutcomeOf(const Answered& answer) {
-  if (answer) return guard::ClassifyHttp(guard::CallEnd::kAnswered, answer->status);
-  switch (answer.error().code) {
-    case ErrorCode::kStopped:
-      return guard::Outcome::kIgnored;
-    case ErrorCode::kDeadline:
-      return guard::ClassifyHttp(guard::CallEnd::kTimedOut, 0);
-    default:
-      return guard::ClassifyHttp(guard::CallEnd::kNotConnected, 0);
-  }
-}
 
 class EngineImpl final : public DeliveryEngine {
  public:
@@ -335,7 +324,7 @@ class EngineImpl final : public DeliveryEngine {
       const auto found = in_flight_.find(ticket);
       auto [target, delivery, permit, traced] = found->second;
       in_flight_.erase(found);
-      targets_[target]->breaker.Ended(permit, OutcomeOf(answer), Now());
+      targets_[target]->breaker.Ended(permit, net::OutcomeOf(answer), Now());
       ++delivery.attempts;
       if (parts_.spans && traced && traced->of.sampled) {
         parts_.spans->Add(ToSpan(*traced, delivery, targets_[target]->target.name, answer, Now()));
@@ -355,7 +344,7 @@ class EngineImpl final : public DeliveryEngine {
     const std::string detail = "HTTP " + std::to_string(response.status);
     if (answer == Answer::kRetry) {
       TryAgain(target, delivery, response.status, detail,
-               ParseRetryAfter(response.Header("retry-after"), parts_.clock.WallMs()));
+               net::ParseRetryAfter(response.Header("retry-after"), parts_.clock.WallMs()));
       return;
     }
     targets_[target]->queue.Answered();

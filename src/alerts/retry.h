@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
 
 namespace weir::alerts {
 
@@ -30,9 +28,5 @@ enum class Answer : uint8_t {
   kRetry,      // everything else
 };
 Answer Judge(int status);
-
-// Retry-After in seconds or as an HTTP date (RFC 9110, 10.2.3), as milliseconds from `now_ms`;
-// never negative. Nothing if it is neither.
-std::optional<int64_t> ParseRetryAfter(std::string_view value, int64_t now_ms);
 
 }  // namespace weir::alerts

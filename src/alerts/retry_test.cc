@@ -30,16 +30,6 @@ TEST(Judge, KnowsWhatWillNotBeBetterNextTime) {
   }
 }
 
-TEST(RetryAfter, IsSecondsOrADate) {
-  const int64_t now = 784'111'777'000;  // Sun, 06 Nov 1994 08:49:37 GMT
-  EXPECT_EQ(ParseRetryAfter("120", now), 120'000);
-  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:47 GMT", now), 10'000);
-  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:27 GMT", now), 0);
-  for (const char* bad : {"", "-1", "soon", "1.5", "99999999999", "Sun, 06 Nov 1994 08:49:47"}) {
-    EXPECT_EQ(ParseRetryAfter(bad, now), std::nullopt) << bad;
-  }
-}
-
 class TargetQueueTest : public ::testing::Test {
  protected:
   static PendingDelivery Delivery(uint64_t report, bool urgent = true, int64_t due_ns = 0) {

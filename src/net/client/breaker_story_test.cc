@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "guard/breakers.h"
 #include "net/client/client.h"
+#include "net/client/outcome.h"
 #include "testing/http/http_sink.h"
 
 namespace weir::net {
@@ -67,13 +68,8 @@ std::vector<Second> Call(Client& client, guard::Dependency& breaker, const Labor
     ++second.out;
     const base::Status sent =
         client.Send({.url = laboratory.url(), .body = "{}", .timeout_ms = 500},
-                    [&breaker, permit = *permit](base::Result<ClientResponse> answer) {
-                      const auto end = answer ? guard::CallEnd::kAnswered
-                                       : answer.error().code == base::ErrorCode::kStopped
-                                           ? guard::CallEnd::kCancelled
-                                           : guard::CallEnd::kTimedOut;
-                      breaker.Ended(permit, guard::ClassifyHttp(end, answer ? answer->status : 0),
-                                    base::SystemClock().SteadyNs());
+                    [&breaker, permit = *permit](const base::Result<ClientResponse>& answer) {
+                      breaker.Ended(permit, OutcomeOf(answer), base::SystemClock().SteadyNs());
                     });
     EXPECT_TRUE(sent.has_value());
   }

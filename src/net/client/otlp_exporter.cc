@@ -1,7 +1,6 @@
 #include "net/client/otlp_exporter.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -12,6 +11,7 @@
 
 #include "exec/thread.h"
 #include "guard/retry_budget.h"
+#include "net/client/outcome.h"
 
 namespace weir::net {
 
@@ -37,15 +37,6 @@ struct Mailbox {
   std::optional<int64_t> stop_at_ns;  // stopping: nothing is sent any more from then on
 };
 
-guard::Outcome OutcomeOf(const Answered& answer) {
-  if (answer) return guard::ClassifyHttp(guard::CallEnd::kAnswered, answer->status);
-  if (answer.error().code == ErrorCode::kStopped) return guard::Outcome::kIgnored;
-  return guard::ClassifyHttp(answer.error().code == ErrorCode::kDeadline
-                                 ? guard::CallEnd::kTimedOut
-                                 : guard::CallEnd::kNotConnected,
-                             0);
-}
-
 // OTLP's list, specification 1.3: "OTLP/HTTP Response", "Failures".
 bool IsWorthAnother(const Answered& answer) {
   if (!answer) return answer.error().code != ErrorCode::kStopped;
@@ -53,13 +44,8 @@ bool IsWorthAnother(const Answered& answer) {
   return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
-// Seconds alone: a collector says no dates.
-int64_t AskedToWaitMs(const Answered& answer) {
-  if (!answer) return 0;
-  const std::string_view text = answer->Header("retry-after");
-  int64_t seconds = 0;
-  std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return std::clamp<int64_t>(seconds, 0, 3600) * 1000;
+int64_t AskedToWaitMs(const Answered& answer, int64_t now_ms) {
+  return answer ? ParseRetryAfter(answer->Header("retry-after"), now_ms).value_or(0) : 0;
 }
 
 class ExporterImpl final : public OtlpExporter {
@@ -142,9 +128,8 @@ class ExporterImpl final : public OtlpExporter {
       if (!IsWorthAnother(answer) || !budget_.TryRetry()) break;
       const int64_t wait_ms =
           guard::BackoffMs(attempt, options_.retry_min_ms, options_.retry_max_ms, draw_(random_));
-      if (!WaitMs(
-              std::max(wait_ms, std::min<int64_t>(AskedToWaitMs(answer), options_.retry_max_ms))))
-        break;
+      const int64_t asked_ms = AskedToWaitMs(answer, clock_.WallMs());
+      if (!WaitMs(std::max(wait_ms, std::min<int64_t>(asked_ms, options_.retry_max_ms)))) break;
     }
     Count([&](OtlpStats& stats) { stats.failed += batch.size(); });
   }

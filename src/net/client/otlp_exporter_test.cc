@@ -171,6 +171,28 @@ TEST_F(Export, SendsAgainWithinItsBudget) {
   EXPECT_EQ(exporter_->stats().failed, 0u);
 }
 
+TEST_F(Export, WaitsForTheDateThatTheCollectorNamesUpToItsOwnBound) {
+  constexpr int kBoundMs = 200;
+  std::atomic<int> count{0};
+  std::atomic<int64_t> refused_ns{0}, sent_again_ns{0};
+  HttpSink sink([&](const HttpReceived&) -> HttpReply {
+    const int number = ++count;
+    if (number == 11) sent_again_ns = base::SystemClock().SteadyNs();
+    if (number != 10) return {};
+    refused_ns = base::SystemClock().SteadyNs();
+    return {.status = 503, .headers = "Retry-After: Fri, 31 Dec 2100 23:59:59 GMT\r\n"};
+  });
+  OtlpOptions options = Options(sink);
+  options.retry_max_ms = kBoundMs;
+  Start(std::move(options));
+  for (uint64_t i = 1; i <= 10; ++i) {  // the tenth has earned a retry
+    AddSpans(1);
+    ASSERT_TRUE(WaitExported(i));
+  }
+  EXPECT_GE(sent_again_ns - refused_ns, kBoundMs * 1'000'000);
+  EXPECT_EQ(exporter_->stats().failed, 0u);
+}
+
 TEST_F(Export, GoesOnWhenACollectorThatHungAnswersAgain) {
   HttpSink sink([](const HttpReceived&) { return HttpReply::Hang(); });
   Start(Options(sink), {.on = false}, {.spans_max = 8});

@@ -1,0 +1,35 @@
+#include "net/client/outcome.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+namespace weir::net {
+
+guard::Outcome OutcomeOf(const base::Result<ClientResponse>& answer) {
+  if (answer) return guard::ClassifyHttp(guard::CallEnd::kAnswered, answer->status);
+  switch (answer.error().code) {
+    case base::ErrorCode::kStopped:
+      return guard::ClassifyHttp(guard::CallEnd::kCancelled, 0);
+    case base::ErrorCode::kDeadline:
+      return guard::ClassifyHttp(guard::CallEnd::kTimedOut, 0);
+    default:
+      return guard::ClassifyHttp(guard::CallEnd::kNotConnected, 0);
+  }
+}
+
+std::optional<int64_t> ParseRetryAfter(std::string_view value, int64_t now_ms) {
+  uint32_t seconds = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+  if (error == std::errc() && end == value.data() + value.size()) return int64_t{seconds} * 1000;
+  // "Sun, 06 Nov 1994 08:49:37 GMT": the only form that a sender may still use.
+  const std::string text(value);
+  tm fields{};
+  const char* const rest = strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &fields);
+  if (rest == nullptr || *rest != '\0') return std::nullopt;
+  return std::max<int64_t>(0, int64_t{timegm(&fields)} * 1000 - now_ms);
+}
+
+}  // namespace weir::net
