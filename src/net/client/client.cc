@@ -29,14 +29,8 @@ struct CloseMulti {
 };
 using Multi = std::unique_ptr<CURLM, CloseMulti>;
 
-bool HasLineBreak(const ClientRequest& request) {
-  const auto breaks = [](const std::string& text) {
-    return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos;
-  };
-  return breaks(request.method) ||
-         std::any_of(request.headers.begin(), request.headers.end(), [&](const auto& header) {
-           return breaks(header.first) || breaks(header.second);
-         });
+bool HasLineBreak(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
 }
 
 class CurlClient final : public Client {
@@ -60,10 +54,7 @@ class CurlClient final : public Client {
   }
 
   Status Send(ClientRequest request, Done done) override {
-    WEIR_RETURN_IF_ERROR(CheckUrl(request.url));
-    if (HasLineBreak(request)) {
-      return base::Fail(ErrorCode::kInvalidArgument, "a header must not hold a line break");
-    }
+    WEIR_RETURN_IF_ERROR(CheckRequest(request));
     const int64_t deadline = Now() + request.timeout_ms * kNsPerMs;
     {
       const std::lock_guard lock(mutex_);
@@ -214,6 +205,16 @@ class CurlClient final : public Client {
 };
 
 }  // namespace
+
+Status CheckRequest(const ClientRequest& request) {
+  WEIR_RETURN_IF_ERROR(CheckUrl(request.url));
+  bool broken = HasLineBreak(request.method);
+  for (const auto& [name, value] : request.headers) {
+    broken = broken || HasLineBreak(name) || HasLineBreak(value);
+  }
+  if (!broken) return {};
+  return base::Fail(ErrorCode::kInvalidArgument, "a header must not hold a line break");
+}
 
 Result<std::unique_ptr<Client>> Client::Start(const ClientOptions& options) {
   static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -65,13 +65,16 @@ class Client {
   virtual ~Client() =
       default;  // cancels what is under way, each with kStopped, and ends the thread
 
-  // kInvalidArgument: a URL that CheckUrl() refuses, or a header with a line break. kBacklogFull:
-  // requests_max is reached. Then `done` does not run.
+  // kInvalidArgument: what CheckRequest() refuses. kBacklogFull: requests_max is reached. Then
+  // `done` does not run.
   virtual base::Status Send(ClientRequest request, Done done) = 0;
 };
 
 // Whether the client would send there: https, or http to 127.0.0.0/8, [::1] or localhost; no user
 // or password in it.
 base::Status CheckUrl(std::string_view url);
+// Whether the client would send it: its URL as above, and no line break or zero byte in its method
+// and headers.
+base::Status CheckRequest(const ClientRequest& request);
 
 }  // namespace weir::net

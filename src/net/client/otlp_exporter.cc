@@ -243,12 +243,7 @@ Result<std::unique_ptr<OtlpExporter>> OtlpExporter::Start(OtlpOptions options,
                                                           observe::SpanQueue& queue, Client& client,
                                                           guard::Dependency& breaker,
                                                           const base::Clock& clock) {
-  WEIR_RETURN_IF_ERROR(CheckUrl(options.url));
-  for (const auto& [name, value] : options.headers) {
-    if ((name + value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-      return base::Fail(ErrorCode::kInvalidArgument, "a header must not hold a line break");
-    }
-  }
+  WEIR_RETURN_IF_ERROR(CheckRequest({.url = options.url, .headers = options.headers}));
   return std::make_unique<ExporterImpl>(std::move(options), queue, client, breaker, clock);
 }
 
