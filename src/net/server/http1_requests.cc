@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "net/problem.h"
 #include "net/server/http1_session.h"
 
 namespace weir::net {
@@ -10,10 +9,6 @@ namespace {
 
 // A body taken in pieces has the body's time for each so many bytes, as long as it may be.
 constexpr uint64_t kPieceBytes = 16u << 10;
-
-constexpr Refusal kHeaderTooLarge{431, "the header is larger than this server takes"};
-constexpr Refusal kCodingUnknown{415,
-                                 "the Content-Encodings that can be read are gzip and deflate"};
 
 }  // namespace
 
@@ -74,10 +69,7 @@ size_t Http1Session::BeginRequest(std::string_view input, size_t head_size) {
   const bool keep_alive = head.keep_alive && !draining_;
   const uint64_t sequence = answers_.Open(
       {.head = request.method == Method::kHead, .http11 = head.http11, .keep_alive = keep_alive});
-  request.ticket = SessionHost::MakeTicket(id(), sequence);
-  request.received_ns = received_ns;
-  request.peer = peer_;
-  request.peer_certificate = host_.transport.PeerCertificate(id());
+  CompleteHead(sequence, received_ns);
 
   // Whether the client sends a body that is refused, or is too long to be read past, nobody knows:
   // then the connection ends with the refusal.
@@ -128,7 +120,8 @@ size_t Http1Session::BeginBody(std::string_view input, size_t head_size, uint64_
     // The common case: the body lies behind its header, and is passed on where it is.
     if (!in_pieces && !head.chunked && rest.size() >= length) {
       if (!head.keep_alive || draining_) reading_ = false;
-      HandleWhole(rest.substr(0, length), head.coding, sequence);
+      refusal = HandleWhole(rest.substr(0, length), head.coding);
+      if (refusal) Refuse(sequence, refusal);
       return head_size + length;
     }
     if (head.expects_continue && rest.empty()) answers_.WantContinue(sequence);
@@ -172,37 +165,13 @@ void Http1Session::FinishBody() {
   if (draining_ || answers_.closes(plan.sequence)) reading_ = false;
   if (plan.use == RequestBody::Use::kInPieces) plan.reader->OnEnd();
   if (plan.use != RequestBody::Use::kWhole) return;
-  // It was parsed before, and found to be in order; the views that it gave are gone.
-  ParseRequestHead(body->head(), &host_.head);
-  host_.head.request.ticket = SessionHost::MakeTicket(id(), plan.sequence);
-  host_.head.request.received_ns = plan.started_ns;
-  host_.head.request.peer = peer_;
-  host_.head.request.peer_certificate = host_.transport.PeerCertificate(id());
-  HandleWhole(body->whole(), plan.coding, plan.sequence);
-}
-
-void Http1Session::HandleWhole(std::string_view body, Coding coding, uint64_t sequence) {
-  if (coding != Coding::kIdentity) {
-    switch (host_.decoder.DecodeWhole(coding, body, host_.limits.body_bytes_max, &host_.decoded)) {
-      case BodyDecoder::Whole::kMalformed:
-        return Refuse(sequence, kBodyMalformed);
-      case BodyDecoder::Whole::kTooLarge:
-        return Refuse(sequence, kBodyTooLarge);
-      case BodyDecoder::Whole::kOk:
-        break;
-    }
-    body = host_.decoded;
-  }
-  host_.head.request.body = body;
-  host_.handler.OnRequest(host_.loop, host_.head.request);
+  if (const Refusal refusal = HandleGathered(*body)) Refuse(plan.sequence, refusal);
 }
 
 void Http1Session::Refuse(uint64_t sequence, Refusal refusal) {
-  const std::string body = host_.handler.Problem(refusal.status, refusal.detail);
-  Response response{
-      .status = refusal.status, .content_type = kProblemContentType, .body = body, .close = true};
-  if (refusal.status == 415) response.headers = "Accept-Encoding: gzip, deflate\r\n";
-  if (refusal.status == 503) response.headers = "Retry-After: 1\r\n";
+  std::string body;
+  Response response = host_.AnswerTo(refusal, &body);
+  response.close = true;
   answers_.Respond(sequence, response);
 }
 

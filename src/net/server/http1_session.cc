@@ -15,10 +15,8 @@ constexpr int64_t kLingerNs = 2'000 * kMs;
 
 Http1Session::Http1Session(SessionHost& host, ConnectionId id, std::string peer,
                            uint64_t first_sequence)
-    : Session(id),
-      host_(host),
+    : Session(host, id, std::move(peer)),
       answers_(host, *this, first_sequence),
-      peer_(std::move(peer)),
       rest_since_ns_(host.now_ns) {
   UpdateDeadline();
 }
@@ -156,15 +154,7 @@ void Http1Session::Settle() {
     }
   }
   if (answers_.wants_drained() || (blocked_ && MayBegin())) host_.Defer(*this);
-  const bool pause = blocked_ || (body_ && body_->paused()) || (!reading_ && !lingering_);
-  if (pause != paused_) {
-    paused_ = pause;
-    if (pause) {
-      host_.transport.PauseReceiving(id());
-    } else {
-      host_.transport.ResumeReceiving(id());
-    }
-  }
+  SetPaused(blocked_ || (body_ && body_->paused()) || (!reading_ && !lingering_));
   UpdateDeadline();
 }
 
@@ -232,7 +222,7 @@ void Http1Session::AccountMemory() {
     return;
   }
   if (!reading_) return;
-  Fail({503, "too many requests are being received at once; send it again"});
+  Fail(kBusy);
 }
 
 }  // namespace weir::net

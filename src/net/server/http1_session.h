@@ -47,7 +47,6 @@ class Http1Session final : public Session {
                    Handler::Decision decision);
   size_t ReadBody(std::string_view input);
   void FinishBody();
-  void HandleWhole(std::string_view body, Coding coding, uint64_t sequence);
   bool MayBegin() const;
   // Answers with a problem where that is still possible, and reads no further request.
   void Fail(Refusal refusal);
@@ -60,9 +59,7 @@ class Http1Session final : public Session {
   void BeginLinger();
   void UpdateDeadline();
 
-  SessionHost& host_;
   AnswerQueue answers_;
-  const std::string peer_;
   std::string partial_;                // the front part of a request
   std::unique_ptr<RequestBody> body_;  // while one is being read
   size_t accounted_bytes_ = 0;
@@ -77,7 +74,6 @@ class Http1Session final : public Session {
   bool consuming_ = false;  // within Consume(): answers are sent at its end
   bool reading_ = true;     // more requests may come
   bool blocked_ = false;    // they wait until answers have left
-  bool paused_ = false;     // the transport was told
   bool resume_body_ = false;
   bool any_request_ = false;
   bool at_rest_ = true;

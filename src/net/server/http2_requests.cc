@@ -1,19 +1,10 @@
 // The reading half of Http2Session: from frames to the handler.
 #include <utility>
 
-#include "net/problem.h"
 #include "net/server/http2_session.h"
 #include "net/server/http2_stream.h"
 
 namespace weir::net {
-namespace {
-
-constexpr Refusal kHeaderTooLarge{431, "the header is larger than this server takes"};
-constexpr Refusal kCodingUnknown{415,
-                                 "the Content-Encodings that can be read are gzip and deflate"};
-constexpr Refusal kBusy{503, "too many requests are being received at once; send it again"};
-
-}  // namespace
 
 void Http2Session::OnHeader(Stream& stream, std::string_view name, std::string_view value) {
   // As RFC 9113 counts them (section 6.5.2).
@@ -61,10 +52,7 @@ void Http2Session::BeginRequest(Stream& stream, bool ended) {
   if (const Refusal malformed = ParseRequestHead(stream.fields, &head)) {
     return Refuse(stream, malformed);
   }
-  head.request.ticket = SessionHost::MakeTicket(id(), first_ + static_cast<uint64_t>(stream.id));
-  head.request.received_ns = host_.now_ns;
-  head.request.peer = peer_;
-  head.request.peer_certificate = host_.transport.PeerCertificate(id());
+  CompleteHead(first_ + static_cast<uint64_t>(stream.id), host_.now_ns);
   head.request.has_body = !ended;
   stream.expects_continue = head.expects_continue;
   Handler::Decision decision = host_.handler.OnHeaders(host_.loop, head.request);
@@ -137,29 +125,7 @@ void Http2Session::EndBody(Stream& stream) {
   const std::unique_ptr<RequestBody> body = std::move(stream.body);
   AccountMemory(stream);
   if (body->plan().use == RequestBody::Use::kInPieces) return body->plan().reader->OnEnd();
-  ParseRequestHead(body->head(), &host_.head);
-  Request& request = host_.head.request;
-  request.ticket = SessionHost::MakeTicket(id(), body->plan().sequence);
-  request.received_ns = body->plan().started_ns;
-  request.peer = peer_;
-  request.peer_certificate = host_.transport.PeerCertificate(id());
-  HandleWhole(stream, body->whole(), body->plan().coding);
-}
-
-void Http2Session::HandleWhole(Stream& stream, std::string_view body, Coding coding) {
-  if (coding != Coding::kIdentity) {
-    switch (host_.decoder.DecodeWhole(coding, body, host_.limits.body_bytes_max, &host_.decoded)) {
-      case BodyDecoder::Whole::kMalformed:
-        return Refuse(stream, kBodyMalformed);
-      case BodyDecoder::Whole::kTooLarge:
-        return Refuse(stream, kBodyTooLarge);
-      case BodyDecoder::Whole::kOk:
-        break;
-    }
-    body = host_.decoded;
-  }
-  host_.head.request.body = body;
-  host_.handler.OnRequest(host_.loop, host_.head.request);
+  if (const Refusal refusal = HandleGathered(*body)) Refuse(stream, refusal);
 }
 
 void Http2Session::Fail(Stream& stream, Refusal refusal) {
@@ -174,10 +140,8 @@ void Http2Session::Fail(Stream& stream, Refusal refusal) {
 }
 
 void Http2Session::Refuse(Stream& stream, Refusal refusal) {
-  const std::string body = host_.handler.Problem(refusal.status, refusal.detail);
-  Response response{.status = refusal.status, .content_type = kProblemContentType, .body = body};
-  if (refusal.status == 415) response.headers = "Accept-Encoding: gzip, deflate\r\n";
-  if (refusal.status == 503) response.headers = "Retry-After: 1\r\n";
+  std::string body;
+  const Response response = host_.AnswerTo(refusal, &body);
   Respond(first_ + static_cast<uint64_t>(stream.id), response);
 }
 

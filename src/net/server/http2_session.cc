@@ -26,9 +26,7 @@ constexpr int64_t kDrainNoticeNs = 250 * kMs;
 
 Http2Session::Http2Session(SessionHost& host, ConnectionId id, std::string peer,
                            uint64_t first_sequence)
-    : Session(id),
-      host_(host),
-      peer_(std::move(peer)),
+    : Session(host, id, std::move(peer)),
       first_(first_sequence),
       rest_since_ns_(host.now_ns),
       second_began_ns_(host.now_ns) {
@@ -278,15 +276,7 @@ void Http2Session::Settle() {
   const bool over = !wants || ((calm_ || drained || left) && !nghttp2_session_want_write(session_));
   if (out_.empty() && over) return host_.Close(*this, false);
   // A client that does not read is not read either: its pings would else pile up as answers.
-  const bool pause = out_.size() >= host_.limits.send_buffer_bytes_max || calm_ || peer_finished_;
-  if (pause != paused_) {
-    paused_ = pause;
-    if (pause) {
-      host_.transport.PauseReceiving(id());
-    } else {
-      host_.transport.ResumeReceiving(id());
-    }
-  }
+  SetPaused(out_.size() >= host_.limits.send_buffer_bytes_max || calm_ || peer_finished_);
   UpdateDeadline();
 }
 

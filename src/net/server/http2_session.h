@@ -62,7 +62,6 @@ class Http2Session final : public Session {
   void OnData(Stream& stream, std::string_view data);
   void ReadBody(Stream& stream);
   void EndBody(Stream& stream);
-  void HandleWhole(Stream& stream, std::string_view body, Coding coding);
   void Refuse(Stream& stream, Refusal refusal);
   void Fail(Stream& stream, Refusal refusal);
   void OnStreamClosed(Stream& stream);
@@ -81,8 +80,6 @@ class Http2Session final : public Session {
   void Settle();
   void UpdateDeadline();
 
-  SessionHost& host_;
-  const std::string peer_;
   const uint64_t first_;
   nghttp2_session* session_ = nullptr;
   std::vector<std::unique_ptr<Stream>> streams_;  // open now
@@ -101,7 +98,6 @@ class Http2Session final : public Session {
   uint64_t requests_ = 0;  // in this second
   bool any_request_ = false;
   bool receiving_ = false;
-  bool paused_ = false;
   bool peer_finished_ = false;
   bool draining_ = false;
   int64_t refuse_at_ns_ = 0;  // draining: when further streams are refused; 0: they are

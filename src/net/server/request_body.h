@@ -79,5 +79,8 @@ class RequestBody {
 
 inline constexpr Refusal kBodyTooLarge{413, "the body is larger than this path takes"};
 inline constexpr Refusal kBodyMalformed{400, "the body is not what its Content-Encoding says"};
+inline constexpr Refusal kCodingUnknown{
+    415, "the Content-Encodings that can be read are gzip and deflate"};
+inline constexpr Refusal kBusy{503, "too many requests are being received at once; send it again"};
 
 }  // namespace weir::net

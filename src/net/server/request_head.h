@@ -22,6 +22,8 @@ struct Refusal {
   explicit operator bool() const { return status != 0; }
 };
 
+inline constexpr Refusal kHeaderTooLarge{431, "the header is larger than this server takes"};
+
 struct RequestHead {
   Request request;  // but ticket, body, received_ns and peer
   std::vector<Header> headers;

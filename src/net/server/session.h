@@ -1,5 +1,5 @@
-// A connection's protocol, between the transport's bytes and the handler's requests. HTTP/1.1 is
-// one (http1_session.h); HTTP/2 would be another beside it.
+// A connection's protocol, between the transport's bytes and the handler's requests: HTTP/1.1
+// (http1_session.h) or HTTP/2 (http2_session.h). What both do alike is here.
 //
 // SessionHost is what the sessions of one loop share. Nothing here calls back into a session from
 // within a session's own call: what must follow is deferred to the end of the turn, so that a
@@ -25,11 +25,14 @@
 
 namespace weir::net {
 
+class RequestBody;
+class SessionHost;
 class StreamedAnswer;
 
 class Session : public DeadlineWheel::Entry {
  public:
-  explicit Session(ConnectionId id) : id_(id) {}
+  Session(SessionHost& host, ConnectionId id, std::string peer)
+      : host_(host), peer_(std::move(peer)), id_(id) {}
   virtual ~Session() = default;
 
   ConnectionId id() const { return id_; }
@@ -55,11 +58,26 @@ class Session : public DeadlineWheel::Entry {
   virtual void Abandon() = 0;
   virtual uint64_t next_sequence() const = 0;  // the first that this session has not used
 
+ protected:
+  // The request in the host's head has this sequence; `received_ns`: see Request.
+  void CompleteHead(uint64_t sequence, int64_t received_ns);
+  // Passes the request in the host's head on, with all of its body, still in its coding; or says
+  // why it cannot be.
+  [[nodiscard]] Refusal HandleWhole(std::string_view body, Coding coding);
+  // The same for one that was gathered, whose header is no longer in the host's head.
+  [[nodiscard]] Refusal HandleGathered(RequestBody& body);
+  // Stops or goes on receiving.
+  void SetPaused(bool pause);
+
+  SessionHost& host_;
+  const std::string peer_;
+
  private:
   friend class SessionHost;
   const ConnectionId id_;
   bool deferred_ = false;
   bool closing_ = false;
+  bool paused_ = false;  // the transport was told
 };
 
 class SessionHost {
@@ -97,6 +115,9 @@ class SessionHost {
   // The connection is closed at the end of the turn; `reset`: see Transport::Close.
   void Close(Session& session, bool reset);
   void SetDeadline(Session& session, int64_t deadline_ns) { wheel.Set(session, deadline_ns); }
+
+  // Of what is refused. Its body is written to `*body`, which must outlive it.
+  Response AnswerTo(Refusal refusal, std::string* body);
 
   // Told at the end of the turn, in this order, that they ended.
   void NotifyClosed(std::unique_ptr<StreamedAnswer> answer, bool complete);

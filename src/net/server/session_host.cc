@@ -1,3 +1,4 @@
+#include "net/problem.h"
 #include "net/server/session.h"
 #include "net/server/streamed_answer.h"
 
@@ -55,6 +56,14 @@ void SessionHost::Defer(Session& session) {
 void SessionHost::Close(Session& session, bool reset) {
   if (std::exchange(session.closing_, true)) return;
   closing.push_back({&session, reset});
+}
+
+Response SessionHost::AnswerTo(Refusal refusal, std::string* body) {
+  *body = handler.Problem(refusal.status, refusal.detail);
+  Response response{.status = refusal.status, .content_type = kProblemContentType, .body = *body};
+  if (refusal.status == 415) response.headers = "Accept-Encoding: gzip, deflate\r\n";
+  if (refusal.status == 503) response.headers = "Retry-After: 1\r\n";
+  return response;
 }
 
 void SessionHost::NotifyClosed(std::unique_ptr<StreamedAnswer> answer, bool complete) {

@@ -1,0 +1,49 @@
+#include "net/server/session.h"
+
+#include "net/server/request_body.h"
+
+namespace weir::net {
+
+void Session::CompleteHead(uint64_t sequence, int64_t received_ns) {
+  Request& request = host_.head.request;
+  request.ticket = SessionHost::MakeTicket(id_, sequence);
+  request.received_ns = received_ns;
+  request.peer = peer_;
+  request.peer_certificate = host_.transport.PeerCertificate(id_);
+}
+
+Refusal Session::HandleWhole(std::string_view body, Coding coding) {
+  if (coding != Coding::kIdentity) {
+    switch (host_.decoder.DecodeWhole(coding, body, host_.limits.body_bytes_max, &host_.decoded)) {
+      case BodyDecoder::Whole::kMalformed:
+        return kBodyMalformed;
+      case BodyDecoder::Whole::kTooLarge:
+        return kBodyTooLarge;
+      case BodyDecoder::Whole::kOk:
+        break;
+    }
+    body = host_.decoded;
+  }
+  host_.head.request.body = body;
+  host_.handler.OnRequest(host_.loop, host_.head.request);
+  return {};
+}
+
+Refusal Session::HandleGathered(RequestBody& body) {
+  // It was parsed before, and found to be in order; the views that it gave are gone.
+  ParseRequestHead(body.head(), &host_.head);
+  CompleteHead(body.plan().sequence, body.plan().started_ns);
+  return HandleWhole(body.whole(), body.plan().coding);
+}
+
+void Session::SetPaused(bool pause) {
+  if (pause == paused_) return;
+  paused_ = pause;
+  if (pause) {
+    host_.transport.PauseReceiving(id_);
+  } else {
+    host_.transport.ResumeReceiving(id_);
+  }
+}
+
+}  // namespace weir::net
