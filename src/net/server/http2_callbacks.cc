@@ -18,8 +18,7 @@ struct Http2Session::Callbacks {
     const bool passed_over = self.streams_begun_ < self.newest_stream_ / 2 + 1;
     if (head->type == NGHTTP2_HEADERS && id % 2 == 1 && id < self.newest_stream_ && passed_over &&
         !self.Find(id)) {
-      self.calm_ = true;
-      nghttp2_session_terminate_session(self.session_, NGHTTP2_PROTOCOL_ERROR);
+      self.End(NGHTTP2_PROTOCOL_ERROR);
     }
     return 0;
   }

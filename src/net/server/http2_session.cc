@@ -58,17 +58,14 @@ Http2Session::Stream* Http2Session::FindOpen(uint64_t sequence) const {
 
 void Http2Session::OnReceived(std::string_view bytes) {
   host_.counters.bytes_in.Add(bytes.size());
-  if (closing() || calm_) return;
+  if (closing() || ending_) return;
   receiving_ = true;
   const ssize_t read = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   receiving_ = false;
   if (read < 0) {
     // Not a sentence of HTTP/2, or a flood that nghttp2 itself does not bear.
-    nghttp2_session_terminate_session(
-        session_, read == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
-    calm_ = true;
-    if (read == NGHTTP2_ERR_FLOODED) host_.counters.http2_floods.Add(1);
+    End(read == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
   }
   host_.Defer(*this);  // answers of this turn share a send
 }
@@ -190,18 +187,18 @@ void Http2Session::CountIdleFrame() {
     idle_frames_ = resets_ = requests_ = 0;
   }
   const uint64_t allowed = host_.limits.http2_idle_frames_max + kIdleFramesPerRequest * requests_;
-  if (++idle_frames_ > allowed) EnhanceYourCalm();
+  if (++idle_frames_ > allowed) End(NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 void Http2Session::CountReset() {
   CountIdleFrame();
-  if (++resets_ > host_.limits.http2_resets_max) EnhanceYourCalm();
+  if (++resets_ > host_.limits.http2_resets_max) End(NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-void Http2Session::EnhanceYourCalm() {
-  if (std::exchange(calm_, true)) return;
-  host_.counters.http2_floods.Add(1);
-  nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+void Http2Session::End(uint32_t code) {
+  if (std::exchange(ending_, true)) return;
+  if (code == NGHTTP2_ENHANCE_YOUR_CALM) host_.counters.http2_floods.Add(1);
+  nghttp2_session_terminate_session(session_, code);
 }
 
 bool Http2Session::AccountMemory(Stream& stream) {
@@ -273,23 +270,23 @@ void Http2Session::Settle() {
   const bool wants = nghttp2_session_want_read(session_) || nghttp2_session_want_write(session_);
   const bool drained = draining_ && refuse_at_ns_ == 0 && streams_.empty();
   const bool left = peer_finished_ && streams_.empty();
-  const bool over = !wants || ((calm_ || drained || left) && !nghttp2_session_want_write(session_));
+  const bool over =
+      !wants || ((ending_ || drained || left) && !nghttp2_session_want_write(session_));
   if (out_.empty() && over) return host_.Close(*this, false);
   // A client that does not read is not read either: its pings would else pile up as answers.
-  SetPaused(out_.size() >= host_.limits.send_buffer_bytes_max || calm_ || peer_finished_);
+  SetPaused(out_.size() >= host_.limits.send_buffer_bytes_max || ending_ || peer_finished_);
   UpdateDeadline();
 }
 
 void Http2Session::UpdateDeadline() {
   const Limits& limits = host_.limits;
   int64_t deadline = DeadlineWheel::kNever;
-  bool waits = !out_.empty();
+  const bool waits = Waiting() > 0;
   for (const auto& stream : streams_) {
     if (stream->body && !stream->body->paused()) {
       deadline = std::min(deadline, stream->body_since_ns + limits.body_timeout_ms * kMs);
     }
     if (stream->left_over()) deadline = std::min(deadline, stream->sent_ns + kLeftOverNs);
-    waits = waits || stream->framed < stream->out.size();
   }
   if (waits) {
     deadline = std::min(deadline, progress_ns_ + limits.send_timeout_ms * kMs);
@@ -310,8 +307,7 @@ void Http2Session::OnDeadline() {
   if (closing()) return;
   const Limits& limits = host_.limits;
   const int64_t now = host_.now_ns;
-  bool waits = !out_.empty();
-  for (const auto& stream : streams_) waits = waits || stream->framed < stream->out.size();
+  const bool waits = Waiting() > 0;
   if (waits && progress_ns_ + limits.send_timeout_ms * kMs <= now) {
     host_.counters.timeouts.Add(1);
     return host_.Close(*this, true);
@@ -333,10 +329,7 @@ void Http2Session::OnDeadline() {
   const int rest_ms = any_request_ ? limits.idle_timeout_ms : limits.first_byte_timeout_ms;
   const bool idle = streams_.empty() && !waits && rest_since_ns_ + rest_ms * kMs <= now;
   if (late || (idle && !any_request_)) host_.counters.timeouts.Add(1);
-  if (late || idle) {
-    nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
-    calm_ = true;
-  }
+  if (late || idle) End(NGHTTP2_NO_ERROR);
   Settle();
 }
 

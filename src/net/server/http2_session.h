@@ -73,7 +73,8 @@ class Http2Session final : public Session {
   void RefuseFurther();
   void CountIdleFrame();
   void CountReset();
-  void EnhanceYourCalm();
+  // Tells the client why, reads nothing more, and closes when that has left. Once.
+  void End(uint32_t code);
   bool AccountMemory(Stream& stream);
 
   void Flush();
@@ -101,7 +102,7 @@ class Http2Session final : public Session {
   bool peer_finished_ = false;
   bool draining_ = false;
   int64_t refuse_at_ns_ = 0;  // draining: when further streams are refused; 0: they are
-  bool calm_ = false;         // the connection is being ended for what the client did
+  bool ending_ = false;       // see End()
 };
 
 }  // namespace weir::net
