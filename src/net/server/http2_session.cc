@@ -313,8 +313,8 @@ void Http2Session::OnDeadline() {
     return host_.Close(*this, true);
   }
   if (refuse_at_ns_ != 0 && refuse_at_ns_ <= now) RefuseFurther();
-  const bool late =
-      header_since_ns_ != kNone && header_since_ns_ + limits.header_timeout_ms * kMs <= now;
+  const bool late = !ending_ && header_since_ns_ != kNone &&
+                    header_since_ns_ + limits.header_timeout_ms * kMs <= now;
   for (size_t i = 0; i < streams_.size(); ++i) {
     Stream& stream = *streams_[i];
     if (stream.left_over() && stream.sent_ns + kLeftOverNs <= now) {

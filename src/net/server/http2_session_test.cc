@@ -12,7 +12,6 @@ namespace weir::net {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 std::string Frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload) {
   std::string frame;
@@ -57,6 +56,21 @@ TEST(Http2Session, EndsAFloodAndServesOthers) {
     harness.Receive(other, kOpening + GetOn(1));
     EXPECT_THAT(harness.Sent(other), HasSubstr("GET /? "));
   }
+}
+
+TEST(Http2Session, CountsAHeaderThatIsLateOnceThoughItsClientReadsNothing) {
+  LoopHarness harness({.header_timeout_ms = 1'000, .send_timeout_ms = 5'000});
+  const ConnectionId id = harness.Connect();
+  harness.transport().at(id).room = 0;
+  harness.Receive(id, kOpening + Frame(1, 1, 1, "\x82"));  // more of it is to come
+  for (int i = 0; i < 30; ++i) harness.PassMs(100);
+  EXPECT_EQ(harness.loop().counters().timeouts.value(), 1u);
+  EXPECT_FALSE(harness.closed(id));
+  harness.PassMs(5'000);
+  EXPECT_TRUE(harness.transport().at(id).reset);
+  const ConnectionId other = harness.Connect();
+  harness.Receive(other, kOpening + GetOn(1));
+  EXPECT_THAT(harness.Sent(other), HasSubstr("GET /? "));
 }
 
 }  // namespace
