@@ -4,9 +4,6 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include <algorithm>
-#include <cstring>
-
 #include "base/check.h"
 
 namespace weir::surge {
@@ -39,46 +36,10 @@ base::Result<std::shared_ptr<const TlsClient>> TlsClient::Make(const Settings& s
 
 TlsClient::~TlsClient() { SSL_CTX_free(context_); }
 
-BIO_METHOD* TlsLink::Method() {
-  static BIO_METHOD* const method = [] {
-    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "surge");
-    WEIR_CHECK(made != nullptr);
-    BIO_meth_set_read(made, BioRead);
-    BIO_meth_set_write(made, BioWrite);
-    BIO_meth_set_ctrl(made, BioControl);
-    return made;
-  }();
-  return method;
-}
-
-int TlsLink::BioRead(BIO* bio, char* to, int size) {
-  auto& self = *static_cast<TlsLink*>(BIO_get_data(bio));
-  BIO_clear_retry_flags(bio);
-  const size_t taken = std::min(self.arriving_.size(), static_cast<size_t>(size));
-  if (taken == 0) {
-    BIO_set_retry_read(bio);
-    return -1;
-  }
-  std::memcpy(to, self.arriving_.data(), taken);
-  self.arriving_.remove_prefix(taken);
-  return static_cast<int>(taken);
-}
-
-int TlsLink::BioWrite(BIO* bio, const char* from, int size) {
-  static_cast<TlsLink*>(BIO_get_data(bio))->out_->append(from, static_cast<size_t>(size));
-  return size;
-}
-
-long TlsLink::BioControl(BIO*, int command, long, void*) {
-  return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
 TlsLink::TlsLink(const TlsClient& client, std::string_view protocol)
     : ssl_(SSL_new(client.context_)) {
-  BIO* const bio = BIO_new(Method());
+  BIO* const bio = net::NewBio(bytes_);
   WEIR_CHECK(ssl_ && bio);
-  BIO_set_init(bio, 1);
-  BIO_set_data(bio, this);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_connect_state(ssl_);
   const std::string offered = static_cast<char>(protocol.size()) + std::string(protocol);
@@ -105,13 +66,13 @@ std::string_view TlsLink::protocol() const {
 }
 
 void TlsLink::Begin(std::string& out) {
-  out_ = &out;
+  bytes_.leaving = &out;
   ERR_clear_error();
   SSL_do_handshake(ssl_);  // writes its first message, and wants the answer to it
 }
 
 TlsLink::State TlsLink::Read(char* to, size_t size, size_t& got, std::string& out) {
-  out_ = &out;
+  bytes_.leaving = &out;
   ERR_clear_error();
   const int result = SSL_read_ex(ssl_, to, size, &got);
   if (result == 1) return State::kBytes;
@@ -126,7 +87,7 @@ TlsLink::State TlsLink::Read(char* to, size_t size, size_t& got, std::string& ou
 }
 
 bool TlsLink::Write(std::string_view bytes, std::string& out) {
-  out_ = &out;
+  bytes_.leaving = &out;
   ERR_clear_error();
   size_t written = 0;
   if (SSL_write_ex(ssl_, bytes.data(), bytes.size(), &written) == 1) return true;

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "net/tls_bytes.h"
 
 namespace weir::surge {
 
@@ -51,7 +52,7 @@ class TlsLink {
   std::string_view protocol() const;  // agreed on; empty: none was
 
   // What was received; it must stay until Read() has said that it needs more.
-  void Offer(std::string_view records) { arriving_ = records; }
+  void Offer(std::string_view records) { bytes_.arriving = records; }
   enum class State { kBytes, kNeedsMore, kClosed, kFailed };
   // kBytes: the content of records, `got` bytes of it.
   State Read(char* to, size_t size, size_t& got, std::string& out);
@@ -62,15 +63,10 @@ class TlsLink {
   const std::string& error() const { return error_; }
 
  private:
-  static BIO_METHOD* Method();
-  static int BioRead(BIO* bio, char* to, int size);
-  static int BioWrite(BIO* bio, const char* from, int size);
-  static long BioControl(BIO* bio, int command, long number, void* pointer);
   State Fail();
 
   SSL* ssl_ = nullptr;
-  std::string_view arriving_;
-  std::string* out_ = nullptr;
+  net::TlsBytes bytes_;
   std::string error_;
 };
 

@@ -4,7 +4,6 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/bytes.h"
@@ -25,41 +24,6 @@ constexpr std::string_view kSpeakTls =
     "Content-Length: 40\r\n\r\nthis port speaks TLS: ask it by https://\n";
 
 }  // namespace
-
-BIO_METHOD* TlsTransport::Method() {
-  static BIO_METHOD* const method = [] {
-    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir");
-    WEIR_CHECK(made != nullptr);
-    BIO_meth_set_read(made, Read);
-    BIO_meth_set_write(made, Write);
-    BIO_meth_set_ctrl(made, Control);
-    return made;
-  }();
-  return method;
-}
-
-int TlsTransport::Read(BIO* bio, char* to, int size) {
-  BIO_clear_retry_flags(bio);
-  auto& link = *static_cast<Link*>(BIO_get_data(bio));
-  const size_t taken = std::min(link.arriving.size(), static_cast<size_t>(size));
-  if (taken == 0) {
-    BIO_set_retry_read(bio);
-    return -1;
-  }
-  std::memcpy(to, link.arriving.data(), taken);
-  link.arriving.remove_prefix(taken);
-  return static_cast<int>(taken);
-}
-
-int TlsTransport::Write(BIO* bio, const char* from, int size) {
-  auto& self = *static_cast<TlsTransport*>(BIO_get_app_data(bio));
-  self.encrypted_.append(from, static_cast<size_t>(size));
-  return size;
-}
-
-long TlsTransport::Control(BIO*, int command, long, void*) {
-  return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
 
 TlsTransport::TlsTransport(std::unique_ptr<Transport> inner, std::shared_ptr<TlsContext> context,
                            const base::Clock& clock)
@@ -119,14 +83,12 @@ void TlsTransport::OnAccepted(int descriptor, std::string peer) {
 bool TlsTransport::Begin(ConnectionId id) {
   auto link = std::make_unique<Link>();
   link->ssl = openssl_.NewConnection();
-  BIO* const bio = link->ssl ? BIO_new(Method()) : nullptr;
+  link->bytes.leaving = &encrypted_;
+  BIO* const bio = link->ssl ? NewBio(link->bytes) : nullptr;
   if (!bio) {
     SSL_free(link->ssl);
     return false;
   }
-  BIO_set_init(bio, 1);
-  BIO_set_data(bio, link.get());
-  BIO_set_app_data(bio, this);
   SSL_set_bio(link->ssl, bio, bio);
   connections_[id].link = std::move(link);
   ++handshakes_;
@@ -189,11 +151,11 @@ void TlsTransport::Process(ConnectionId id, std::string_view bytes) {
   }
   if (link.handshaking) ++handshakes_in_turn_;
   connections_[id].held = false;
-  link.arriving = bytes;
+  link.bytes.arriving = bytes;
   Deliver(id);
   if (connections_[id].link.get() == &link) {
-    link.stash.assign(link.arriving);
-    link.arriving = {};
+    link.stash.assign(link.bytes.arriving);
+    link.bytes.arriving = {};
     SettlePause(id);
     if (connections_[id].finish_pending && link.stash.empty() && !connections_[id].paused) {
       TellPeerFinished(id);
@@ -380,8 +342,9 @@ void TlsTransport::PauseReceiving(ConnectionId id) {
 void TlsTransport::ResumeReceiving(ConnectionId id) {
   Connection& connection = connections_[id];
   connection.paused = false;
-  if (connection.link && (!connection.link->stash.empty() || !connection.link->arriving.empty() ||
-                          SSL_has_pending(connection.link->ssl))) {
+  if (connection.link &&
+      (!connection.link->stash.empty() || !connection.link->bytes.arriving.empty() ||
+       SSL_has_pending(connection.link->ssl))) {
     ProcessAgain(id);
   }
   SettlePause(id);

@@ -10,7 +10,6 @@
 // established connections are served in between. The rest is not read.
 #pragma once
 
-#include <openssl/bio.h>
 #include <openssl/ssl.h>
 
 #include <cstdint>
@@ -23,6 +22,7 @@
 #include "base/clock.h"
 #include "net/server/tls_context.h"
 #include "net/server/transport.h"
+#include "net/tls_bytes.h"
 
 namespace weir::net {
 
@@ -53,9 +53,9 @@ class TlsTransport final : public Transport, private TransportEvents {
   // What a connection needs from its first byte on.
   struct Link {
     SSL* ssl = nullptr;
-    std::string_view arriving;  // not yet looked at by OpenSSL, during a call
-    std::string stash;          // the same, between calls
-    std::string certificate;    // of the peer
+    TlsBytes bytes;           // what arrives does so during a call
+    std::string stash;        // the same, between calls
+    std::string certificate;  // of the peer
     bool handshaking = true;
   };
   struct Connection {
@@ -91,11 +91,6 @@ class TlsTransport final : public Transport, private TransportEvents {
   void OnPeerFinished(ConnectionId id) override;
   void OnWritable(ConnectionId id) override;
   void OnBroken(ConnectionId id) override;
-
-  static BIO_METHOD* Method();
-  static int Read(BIO* bio, char* to, int size);
-  static int Write(BIO* bio, const char* from, int size);
-  static long Control(BIO* bio, int command, long, void*);
 
   bool Begin(ConnectionId id);
   void BeginQueued();
