@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "net/server/http2_session.h"
+#include "net/server/opening.h"
 #include "net/server/server_test_support.h"
 
 namespace {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "net/server/opening.h"
 
 namespace weir::surge {
 namespace {
@@ -43,7 +44,7 @@ Http2Exchange::Http2Exchange(std::shared_ptr<const Http2Head> head, unsigned str
 }
 
 void Http2Exchange::Begin(std::string& out) {
-  out += kHttp2Preface;
+  out += net::kHttp2Preface;
   AppendFrameHead(out, 12, kSettings, 0, 0);
   AppendSetting(out, kEnablePush, 0);
   AppendSetting(out, kInitialWindowSize, kStreamWindow);

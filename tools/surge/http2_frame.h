@@ -8,7 +8,6 @@
 
 namespace weir::surge {
 
-inline constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 inline constexpr size_t kFrameHeadBytes = 9;
 inline constexpr size_t kFrameBytesMax = 16384;  // of content, in both directions
 

@@ -22,9 +22,6 @@
 
 namespace weir::net {
 
-// What a client that speaks HTTP/2 sends first.
-inline constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 class Http2Session final : public Session {
  public:
   // `first_sequence`: see Session::next_sequence.

@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "net/server/opening.h"
 #include "net/server/server_test_support.h"
 
 namespace weir::net {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "net/server/http2_session.h"
-
 namespace weir::net {
 
 Opening LookAtOpening(std::string_view bytes, std::string_view agreed) {

@@ -5,6 +5,9 @@
 
 namespace weir::net {
 
+// What a client that speaks HTTP/2 sends first (RFC 9113, section 3.4).
+inline constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 enum class Opening { kUndecided, kHttp1, kHttp2 };
 
 // `agreed`: what TLS has agreed on (ALPN), which decides; empty: nothing. Without it HTTP/2's

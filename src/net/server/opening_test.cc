@@ -4,8 +4,6 @@
 
 #include <string>
 
-#include "net/server/http2_session.h"
-
 namespace weir::net {
 namespace {
 
