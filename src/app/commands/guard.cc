@@ -3,18 +3,66 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "app/commands/commands.h"
-#include "app/commands/guard_replay.h"
+#include "app/simulate/replay.h"
+#include "app/simulate/report.h"
+#include "app/simulate/server.h"
 
 namespace weir::app {
 namespace {
 
+constexpr double kNsPerUs = 1e3;
+constexpr double kNsPerMs = 1e6;
+
 struct Arguments {
   std::string trace;
   std::string svg;
-  SimulateOptions options;
+  std::string controller = "states";
+  ReplayOptions replay;
+  int64_t cpu_threshold = 900;
+  uint64_t seed = 1;
+  // Of the server around the default shedder.
+  int64_t concurrency_max = guard::GateOptions{}.in_flight_max;
+  int64_t queueing_max = guard::GateOptions{}.queueing_max;
+  double cost_us = 10;
+  double refusal_us = 7;
+  double sync_ms = 1;
+  int64_t sync_records = 256;
 };
+
+const std::map<std::string, Controller>& Replayed() {
+  static const std::map<std::string, Controller> replayed = {{"states", Controller::kStates},
+                                                             {"google", Controller::kGoogle},
+                                                             {"gozero", Controller::kGoZero},
+                                                             {"bucket", Controller::kBucket}};
+  return replayed;
+}
+
+ServerModel ModelOf(const Arguments& arguments) {
+  return {.gate = {.mode = guard::ShedderMode::kAuto,
+                   .cpu_threshold = arguments.cpu_threshold,
+                   .in_flight_max = arguments.concurrency_max,
+                   .queueing_max = arguments.queueing_max},
+          .cost_ns = static_cast<int64_t>(arguments.cost_us * kNsPerUs),
+          .refusal_ns = static_cast<int64_t>(arguments.refusal_us * kNsPerUs),
+          .sync_ns = static_cast<int64_t>(arguments.sync_ms * kNsPerMs),
+          .sync_records = arguments.sync_records,
+          .seed = arguments.seed};
+}
+
+template <class Second>
+int Tell(const std::vector<Second>& seconds, const Arguments& arguments) {
+  std::fputs(ToCsv(seconds).c_str(), stdout);
+  if (arguments.svg.empty()) return kDone;
+  std::ofstream out(arguments.svg);
+  out << ToSvg("weir guard simulate --controller " + arguments.controller, seconds) << std::flush;
+  if (out) return kDone;
+  std::fprintf(stderr, "weir: %s cannot be written\n", arguments.svg.c_str());
+  return kFailed;
+}
 
 int Run(const Arguments& arguments) {
   std::ifstream in(arguments.trace);
@@ -27,16 +75,29 @@ int Run(const Arguments& arguments) {
     std::fprintf(stderr, "weir: %s: %s\n", arguments.trace.c_str(), trace.error().message.c_str());
     return kFailed;
   }
-  const auto seconds = Simulate(*trace, arguments.options);
-  std::fputs(ToCsv(seconds).c_str(), stdout);
-  if (arguments.svg.empty()) return kDone;
-  std::ofstream out(arguments.svg);
-  out << ToSvg(seconds) << std::flush;
-  if (!out) {
-    std::fprintf(stderr, "weir: %s cannot be written\n", arguments.svg.c_str());
-    return kFailed;
-  }
-  return kDone;
+  if (arguments.controller == "auto") return Tell(Serve(*trace, ModelOf(arguments)), arguments);
+  ReplayOptions options = arguments.replay;
+  options.controller = Replayed().at(arguments.controller);
+  options.cpu_threshold = arguments.cpu_threshold;
+  options.seed = arguments.seed;
+  return Tell(Replay(*trace, options), arguments);
+}
+
+void AddServerOptions(CLI::App& simulate, Arguments& arguments) {
+  const std::string group = "Server around the default shedder (auto)";
+  const auto add = [&](const char* name, auto& value, const char* help, double min, double max) {
+    simulate.add_option(name, value, help)
+        ->check(CLI::Range(min, max))
+        ->capture_default_str()
+        ->group(group);
+  };
+  add("--sync-ms", arguments.sync_ms, "a sync of the disk, until the trace's sync_ms tells another",
+      0.001, 600'000);
+  add("--sync-records", arguments.sync_records, "records that one sync takes at most", 1, 1e6);
+  add("--cost-us", arguments.cost_us, "of the processor, for a call that is let in", 0, 1e6);
+  add("--refusal-us", arguments.refusal_us, "the same for one that is refused", 0, 1e6);
+  add("--max-concurrency", arguments.concurrency_max, "Shedder.MaxConcurrency", 1, 1e6);
+  add("--max-queueing", arguments.queueing_max, "Shedder.MaxQueueing", 1, 1e6);
 }
 
 }  // namespace
@@ -47,28 +108,30 @@ void AddGuard(CLI::App& app, int* exit_code) {
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* simulate = group->add_subcommand(
       "simulate", "replays a trace in virtual time and prints what a controller would have done");
-  simulate->add_option("TRACE", arguments->trace, "CSV: at_ms,service_ms,result,cpu")->required();
-  const std::map<std::string, Controller> controllers = {{"states", Controller::kStates},
-                                                         {"google", Controller::kGoogle},
-                                                         {"gozero", Controller::kGoZero},
-                                                         {"bucket", Controller::kBucket}};
   simulate
-      ->add_option("--controller", arguments->options.controller,
-                   "states, google: breakers; gozero: shedder; bucket: rate limit")
-      ->transform(CLI::CheckedTransformer(controllers));
-  simulate->add_option("--rate", arguments->options.rate, "of the bucket, a second")
+      ->add_option("TRACE", arguments->trace,
+                   "CSV: at_ms,service_ms,result and, where known, class, count, cpu, sync_ms")
+      ->required();
+  simulate
+      ->add_option("--controller", arguments->controller,
+                   "auto: the default shedder; gozero: the other one; states, google: breakers; "
+                   "bucket: rate limit")
+      ->check(CLI::IsMember({"auto", "gozero", "states", "google", "bucket"}))
+      ->capture_default_str();
+  simulate->add_option("--rate", arguments->replay.rate, "of the bucket, a second")
       ->check(CLI::Range(0.001, 1e9));
-  simulate->add_option("--burst", arguments->options.burst, "of the bucket")
+  simulate->add_option("--burst", arguments->replay.burst, "of the bucket")
       ->check(CLI::Range(1, 1'000'000));
   simulate
-      ->add_option("--cpu-threshold", arguments->options.cpu_threshold,
-                   "of the shedder, in thousandths")
+      ->add_option("--cpu-threshold", arguments->cpu_threshold, "of both shedders, in thousandths")
       ->check(CLI::Range(0, 999));
-  simulate->add_option("--seed", arguments->options.seed, "of the draws of google");
+  simulate->add_option("--seed", arguments->seed, "of the draws of auto and google");
   simulate->add_option("--svg", arguments->svg, "writes a plot there");
+  AddServerOptions(*simulate, *arguments);
   simulate->footer(
-      "Example:\n  weir guard simulate docs/laboratory.csv --controller google --svg "
-      "laboratory.svg");
+      "Examples:\n"
+      "  weir guard simulate docs/laboratory.csv --controller google --svg laboratory.svg\n"
+      "  weir guard simulate docs/herd.csv --controller auto --svg herd.svg");
   simulate->callback([arguments, exit_code] { *exit_code = Run(*arguments); });
 }
 

@@ -1,0 +1,41 @@
+// A trace of calls, as `weir guard simulate` replays it.
+//
+// CSV under a heading that begins with `at_ms,service_ms,result`; after these may stand, in any
+// order, `class`, `count`, `cpu` and `sync_ms`. Calls stand in order of time.
+//
+// | column     | says                                                          | left out or empty
+// |
+// |------------|---------------------------------------------------------------|-------------------|
+// | at_ms      | when the call comes                                           | | | service_ms |
+// how long it takes if it goes out                              |                   | | result | ok
+// or fail: how it ends                                       |                   | | class      |
+// urgent, report, metric, read or export                        | report            | | count | so
+// many such calls come at once                               | 1                 | | cpu        |
+// the CPU at that moment, in thousandths                        | not known         | | sync_ms |
+// how long a sync of the disk takes from that moment on         | as before         |
+#pragma once
+
+#include <cstdint>
+#include <istream>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "guard/criticality.h"
+
+namespace weir::app {
+
+struct TraceCall {
+  int64_t at_ms = 0;
+  int64_t service_ms = 0;
+  bool fails = false;
+  guard::Criticality of = guard::Criticality::kReport;
+  std::optional<int32_t> cpu = {};      // in thousandths
+  std::optional<int32_t> sync_ms = {};  // of the syncs that start from now on
+};
+
+// At most 10 million calls of at most a day; a line has at most 255 bytes. kInvalidArgument names
+// the line, the column, and what may stand there; kIo: the stream cannot be read.
+base::Result<std::vector<TraceCall>> ReadTrace(std::istream& in);
+
+}  // namespace weir::app
