@@ -45,8 +45,9 @@ std::string_view TypeOf(int status) {
 // Uniform in [0, 1).
 double Share(uint64_t random) { return static_cast<double>(random >> 11) * 0x1p-53; }
 
+// Beside the gate's token, which is 0 until the request was let in. Never 0 itself.
 uint32_t MarkOf(size_t route_id) {
-  return static_cast<uint32_t>(route_id) * guard::Gate::kTokenEnd;
+  return static_cast<uint32_t>(route_id + 1) * guard::Gate::kTokenEnd;
 }
 
 }  // namespace
@@ -57,6 +58,7 @@ HttpHandler::HttpHandler(const security::TokenStore& tokens, const base::Clock& 
       parts_(std::move(parts)),
       open_from_(parts_.routes.size()),
       trace_ids_(observe::TraceIds::Seeded()),
+      access_log_(*parts_.log, parts_.access_share),
       spans_(parts_.spans, parts_.continue_traces ? parts_.sample_share : 0) {
   for (auto& route : parts_.open_routes) parts_.routes.push_back(std::move(route));
   parts_.open_routes.clear();
@@ -95,9 +97,8 @@ bool HttpHandler::WithinLimit(net::Loop& loop, const net::Request& request, guar
   return false;
 }
 
-bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, size_t route_id,
+bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, const security::Route& route,
                         net::Mark* mark) {
-  const security::Route& route = parts_.routes[route_id];
   if (parts_.limits->Limits(guard::LimitKind::kAddress)) {
     const auto trusted = parts_.trusted_proxies();
     const std::string_view client =
@@ -107,7 +108,7 @@ bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, size_t rou
   if (route.criticality == guard::Criticality::kReport) return true;  // its service asks
   const guard::Gate::Entry entry = parts_.gate->Enter(route.criticality, loop.now_ns());
   if (entry.admitted) {
-    *mark = {.value = entry.token | MarkOf(route_id), .since_ns = loop.now_ns()};
+    mark->value |= entry.token;
     loop.SetMark(request.ticket, *mark);
     return true;
   }
@@ -115,6 +116,11 @@ bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, size_t rou
          "more comes in than this server can take now; send it again",
          net::RetryAfter(kRetryShedSeconds, parts_.gate->Random()));
   return false;
+}
+
+const security::Route* HttpHandler::RouteOf(net::Mark mark) const {
+  const size_t number = mark.value / guard::Gate::kTokenEnd;
+  return number == 0 ? nullptr : &parts_.routes[number - 1];
 }
 
 bool HttpHandler::WithinLimits(net::Loop& loop, const net::Request& request,
@@ -127,20 +133,31 @@ bool HttpHandler::WithinLimits(net::Loop& loop, const net::Request& request,
 }
 
 void HttpHandler::OnAnswered(net::Loop& loop, net::Mark mark, int status) {
-  if (mark.value != 0) NoteEntered(mark, status, loop.now_ns());
+  const bool entered = mark.value % guard::Gate::kTokenEnd != 0;
+  if (entered) NoteEntered(mark, status, loop.now_ns());
+  const auto draw = [this] { return Share(parts_.gate->Random()); };
+  if (status != 0 && access_log_.Wants(status, entered, draw)) {
+    LogAccess(mark, entered, status, loop.now_ns());
+  }
   if (mark.span != 0) spans_.End(mark.span, status, loop.now_ns());
 }
 
 void HttpHandler::NoteEntered(net::Mark mark, int status, int64_t now_ns) {
   parts_.gate->Left(mark.value % guard::Gate::kTokenEnd, mark.since_ns, status == 503, now_ns);
   if (status == 0) return;
-  const security::Route& route = parts_.routes[mark.value / guard::Gate::kTokenEnd];
   const int64_t took_ns = std::max<int64_t>(0, now_ns - mark.since_ns);
-  (*parts_.times)[static_cast<size_t>(route.criticality)].Observe(static_cast<uint64_t>(took_ns));
-  if (parts_.access_share <= 0 || Share(parts_.gate->Random()) >= parts_.access_share) return;
-  parts_.log->Info("access", "a request was answered",
-                   {observe::Route(route.path), observe::HttpStatus(status),
-                    observe::DurationMs(took_ns / 1'000'000)});
+  (*parts_.times)[static_cast<size_t>(RouteOf(mark)->criticality)].Observe(
+      static_cast<uint64_t>(took_ns));
+}
+
+void HttpHandler::LogAccess(net::Mark mark, bool entered, int status, int64_t now_ns) {
+  AccessLog::Answer answer{.status = status, .let_in = entered};
+  if (const security::Route* const route = RouteOf(mark)) {
+    answer.route = route->path;
+    answer.took_ms = std::max<int64_t>(0, now_ns - mark.since_ns) / 1'000'000;
+    if (mark.span != 0) answer.trace = &spans_.TraceOf(mark.span);
+  }
+  access_log_.Write(answer);
 }
 
 void HttpHandler::OnLag(net::Loop& loop, int64_t lag_ns) {
@@ -170,8 +187,10 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
   }
   const security::Route& route = parts_.routes[*match.id];
   const bool enters = stage == Stage::kEnter;
-  net::Mark mark;
-  if (enters && !LetIn(loop, request, *match.id, &mark)) return {};
+  net::Mark mark{.value = MarkOf(*match.id), .since_ns = loop.now_ns()};
+  // Whatever is answered, its line names the route.
+  if (access_log_.samples()) loop.SetMark(request.ticket, mark);
+  if (enters && !LetIn(loop, request, route, &mark)) return {};
   if (*match.id >= open_from_) return {&route, *match.id, &kNobody, std::move(match.params), mark};
   const auto outcome = authenticator_.Check(request.authorization, clock_.WallMs());
   std::string_view study;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/access_log.h"
 #include "app/request_spans.h"
 #include "base/clock.h"
 #include "guard/gate.h"
@@ -79,9 +80,13 @@ class HttpHandler final : public net::Handler {
   enum class Stage { kLook, kEnter };
   Admission Admit(net::Loop& loop, const net::Request& request, Stage stage);
   // The parts of it that follow once the route, and then the token, are known. False: answered.
-  bool LetIn(net::Loop& loop, const net::Request& request, size_t route_id, net::Mark* mark);
+  bool LetIn(net::Loop& loop, const net::Request& request, const security::Route& route,
+             net::Mark* mark);
   // A request that was let in has been answered, or its client has left.
   void NoteEntered(net::Mark mark, int status, int64_t now_ns);
+  void LogAccess(net::Mark mark, bool entered, int status, int64_t now_ns);
+  // Null: the request had found none.
+  const security::Route* RouteOf(net::Mark mark) const;
   bool WithinLimits(net::Loop& loop, const net::Request& request, const security::Route& route,
                     const security::Identity& identity, std::string_view study);
   bool WithinLimit(net::Loop& loop, const net::Request& request, guard::LimitKind kind,
@@ -97,6 +102,7 @@ class HttpHandler final : public net::Handler {
   size_t open_from_;  // routes with a higher id need no token
   net::Router router_;
   observe::TraceIds trace_ids_;
+  AccessLog access_log_;
   RequestSpans spans_;
   // Of the request that is looked at.
   observe::TraceContext trace_;

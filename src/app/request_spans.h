@@ -35,6 +35,7 @@ class RequestSpans {
     if (given ? !context.sampled : share_ <= 0 || !ids.Sample(share_)) return {};
     return Open(context, method, route, start_ns, ids);
   }
+  const observe::TraceId& TraceOf(uint32_t mark) const { return entries_[mark - 1].of.trace; }
   // Status 0: the client has left.
   void End(uint32_t mark, int status, int64_t now_ns);
 

@@ -84,6 +84,9 @@ class BodyReader {
   virtual void OnAbort() = 0;
 };
 
+// Statuses from here on are told of without a mark, too: see Handler::OnAnswered().
+inline constexpr int kRefusedFrom = 400;
+
 // What a handler wants to know again when a request has been answered.
 struct Mark {
   uint32_t value = 0;  // the handler's own, like the next; both 0: no mark
@@ -134,7 +137,9 @@ class Handler {
   virtual void OnRequest(Loop& loop, const Request& request) = 0;
 
   // A request that was marked is answered (an answer in pieces has begun), or its client has left:
-  // status 0. Called from within Respond() and the like: it must not answer anything itself.
+  // status 0. One that was not marked is told of when its status is 400 or more: the server itself
+  // refuses what it cannot read. Called from within Respond() and the like: it must not answer
+  // anything itself.
   virtual void OnAnswered(Loop&, Mark, int /*status*/) {}
 
   // How long what had become ready waited for its turn: measured each 10 ms while there is work.

@@ -66,6 +66,9 @@ class FullDisk(unittest.TestCase):
             self.assertIsNotNone(refused, "the disk never filled up")
             self.assertIsNotNone(refused.headers["Retry-After"])
             self.assertEqual(refused.json()["type"], "/problems/no-space")
+            # No share of the answers is logged; those that failed are.
+            wait_for(lambda: '"event":"access.failed"' in server.text(), 30, "the line")
+            self.assertNotIn('"event":"access"', server.text())
             self.make_room()
             wait_for(lambda: self.send(server, "after").status in (200, 202), 60, "service resumes")
             server.wait_applied(60)

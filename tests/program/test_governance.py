@@ -191,6 +191,7 @@ class Governance(unittest.TestCase):
             line = next(json.loads(line) for line in server.text().splitlines()
                         if '"event":"access"' in line)
             self.assertEqual((line["route"], line["status"]), ("/submit", 202))
+            self.assertNotIn("trace_id", line)
             self.assertNotIn("planted", server.text())
 
     def test_a_client_that_leaves_gives_its_place_back(self):

@@ -4,6 +4,7 @@ tells a doctor. Over OTLP to a collector that takes them, hangs, or is away."""
 import base64
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -84,8 +85,10 @@ class Tracing(unittest.TestCase):
                              "express" if urgent and task == "alert" else None)
 
     def test_a_trace_follows_a_report_to_its_webhook(self):
-        with self.server(*self.webhook.settings()) as server:
+        with self.server(*self.webhook.settings(), "Log.AccessShare=1") as server:
             answer = server.submit(phq9("r1", "p1", URGENT, doctor_id="d1"), headers=SAMPLED)
+            wait_for(lambda: re.search(rf'"event":"access".*"trace_id":"{TRACE}"', server.text()),
+                     30, "the line of the access log")
             offset = answer.json()["receipt"]["offset"]
             (request,) = self.wait_named("POST /submit")
             self.assertEqual((request["parentSpanId"], request["kind"]), (CALLER, 2))

@@ -287,9 +287,9 @@ void AddLogAndShutdown(Table& t) {
         [](Config& c) { return &c.log.per_second; })
       .Between(0.001, kMillion);
   t.Add("Log.AccessShare", Type::kReal,
-        "Share of the answers that are logged, with route, status and duration, within Log.Burst "
-        "and "
-        "Log.PerSecond. 0: none, 1: all.",
+        "Share of the answers, refusals included, that are logged with route, status, duration "
+        "and the trace's id, within Log.Burst and Log.PerSecond. 0: none, 1: all; what is answered "
+        "5xx after it was let in is logged always, within the same.",
         [](Config& c) { return &c.log.access_share; })
       .Between(0, 1);
   t.Add("Shutdown.Drain", Type::kDuration,

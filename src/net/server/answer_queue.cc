@@ -105,7 +105,7 @@ void AnswerQueue::SetMark(uint64_t sequence, Mark mark) {
 }
 
 void AnswerQueue::TellAnswered(Slot& slot, int status) {
-  if (slot.mark.none()) return;
+  if (slot.mark.none() && status < kRefusedFrom) return;
   host_.handler.OnAnswered(host_.loop, std::exchange(slot.mark, {}), status);
 }
 

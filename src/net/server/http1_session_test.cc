@@ -234,6 +234,20 @@ TEST(Http1Session, TheEndOfAMarkedRequestIsToldOnce) {
   EXPECT_THAT(told, ElementsAre(Pair(2, 503), Pair(1, 200), Pair(3, 0)));
 }
 
+TEST(Http1Session, WhatIsRefusedIsToldWithoutAMark) {
+  std::vector<std::pair<uint32_t, int>> told;
+  LoopHarness harness({}, [&](FunctionHandler& handler, Loop&) {
+    handler.on_answered = [&](Mark mark, int status) { told.emplace_back(mark.value, status); };
+  });
+  harness.Receive(harness.Connect(), "GET nowhere\r\n\r\n");
+  EXPECT_THAT(told, ElementsAre(Pair(0, 400)));
+  harness.handler().on_request = [](Loop& loop, const Request& request) {
+    loop.Respond(request.ticket, {.status = request.path == "/refused" ? 429 : 202});
+  };
+  harness.Receive(harness.Connect(), Get("/refused") + Get("/taken"));
+  EXPECT_THAT(told, ElementsAre(Pair(0, 400), Pair(0, 429)));
+}
+
 TEST(EventLoop, TellsHowLongWhatIsReadyWaits) {
   std::vector<int64_t> lags;
   LoopHarness harness;

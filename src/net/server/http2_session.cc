@@ -156,7 +156,7 @@ void Http2Session::SetMark(uint64_t sequence, Mark mark) {
 }
 
 void Http2Session::TellAnswered(Stream& stream, int status) {
-  if (stream.mark.none()) return;
+  if (stream.mark.none() && status < kRefusedFrom) return;
   host_.handler.OnAnswered(host_.loop, std::exchange(stream.mark, {}), status);
 }
 

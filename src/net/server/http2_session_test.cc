@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "net/server/opening.h"
 #include "net/server/server_test_support.h"
@@ -72,6 +74,22 @@ TEST(Http2Session, CountsAHeaderThatIsLateOnceThoughItsClientReadsNothing) {
   const ConnectionId other = harness.Connect();
   harness.Receive(other, kOpening + GetOn(1));
   EXPECT_THAT(harness.Sent(other), HasSubstr("GET /? "));
+}
+
+TEST(Http2Session, WhatIsRefusedIsToldWithoutAMark) {
+  std::vector<std::pair<uint32_t, int>> told;
+  LoopHarness harness({}, [&](FunctionHandler& handler, Loop&) {
+    handler.on_answered = [&](Mark mark, int status) { told.emplace_back(mark.value, status); };
+  });
+  int status = 429;
+  harness.handler().on_request = [&](Loop& loop, const Request& request) {
+    loop.Respond(request.ticket, {.status = status});
+  };
+  const ConnectionId id = harness.Connect();
+  harness.Receive(id, kOpening + GetOn(1));
+  status = 202;
+  harness.Receive(id, GetOn(3));
+  EXPECT_THAT(told, ::testing::ElementsAre(::testing::Pair(0, 429)));
 }
 
 }  // namespace
