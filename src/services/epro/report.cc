@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "base/clock.h"
-#include "clinical/json_reader.h"
+#include "services/epro/report_data.h"
 
 namespace weir::epro {
 namespace {
@@ -119,25 +119,6 @@ Field FieldOf(std::string_view key) {
   return kOther;
 }
 
-// The value of `data` in the body's own bytes, which the tree does not keep. The body is known to
-// be one JSON object.
-std::string_view RawData(std::string_view body) {
-  clinical::JsonReader reader(body);
-  reader.Peek();
-  reader.BeginObject();
-  clinical::JsonString key;
-  while (reader.NextMember(&key)) {
-    reader.Peek();
-    const char* const from = reader.at();
-    reader.Skip();
-    if (key.escaped ? clinical::Unescape(key.raw) == "data" : key.raw == "data") {
-      return reader.failed() ? std::string_view()
-                             : std::string_view(from, static_cast<size_t>(reader.at() - from));
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 ParsedReport ParseReport(std::string_view body, const ReportLimits& limits) {
@@ -204,7 +185,7 @@ ParsedReport ParseReport(std::string_view body, const ReportLimits& limits) {
   if (!(seen & kPatientId)) reader.Bad("patient_id", "is missing");
   if (!(seen & kData)) reader.Bad("data", "is missing");
   if (out.problems.empty()) {
-    report.data_json = RawData(body);
+    report.data_json = ReportData(body);
     if (report.data_json.empty()) out.malformed = "the value of data could not be read";
   }
   return out;

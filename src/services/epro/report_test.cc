@@ -41,6 +41,13 @@ TEST(ParseReport, ReadsEveryFieldAndKeepsUnknownOnes) {
   EXPECT_EQ(parsed.report.data_json, R"({"44250-9":"LA6569-3","b":[{}]})");
 }
 
+TEST(ParseReport, FindsDataUnderANameWrittenWithEscapes) {
+  const auto parsed =
+      Parse(R"({"report_id":"r","patient_id":"p","x":{"data":1},"d\u0061ta":{"a":2} })");
+  ASSERT_TRUE(parsed.ok()) << parsed.malformed;
+  EXPECT_EQ(parsed.report.data_json, R"({"a":2})");
+}
+
 TEST(ParseReport, NamesEveryOffendingFieldAtOnce) {
   EXPECT_THAT(Paths(Parse("{}")), ElementsAre("report_id", "patient_id", "data"));
   EXPECT_THAT(Paths(Parse(R"({"report_id":1,"patient_id":"","data":[],"authored_at":"noon"})")),

@@ -89,6 +89,19 @@ TEST_F(EffectsTest, UrgentAndElevatedReportsHaveOneAlertEach) {
               ElementsAre("elevated elevated", "urgent urgent"));
 }
 
+// "d\u0061ta" is the same name as "data" to every reader of JSON.
+TEST_F(EffectsTest, AnswersUnderANameWrittenWithEscapesAreWorkedOff) {
+  const std::string data = Phq9Data(27);
+  AddReport(journal_, {.report = "r1",
+                       .data = data,
+                       .definition = &Phq9(),
+                       .body = R"({"report_id":"r1","patient_id":"p1","d\u0061ta":)" + data + "}"});
+  Apply();
+  EXPECT_EQ(One("SELECT count(*) FROM quarantine"), "0");
+  EXPECT_THAT(Rows("SELECT report_id || ' ' || level FROM alerts"), ElementsAre("r1 urgent"));
+  EXPECT_EQ(One("SELECT total FROM research_score"), "27.0");
+}
+
 TEST_F(EffectsTest, ARiseOverThePreviousReportIsElevated) {
   Send("r1", Phq9Data(2), "a");
   Send("r2", Phq9Data(4), "b");

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/json_writer.h"
 #include "services/epro/effects/items.h"
-#include "services/epro/effects/report_data.h"
+#include "services/epro/report_data.h"
 #include "wire/kinds.h"
 
 namespace weir::epro {

@@ -29,6 +29,7 @@ struct Sent {
   const clinical::Definition* definition = nullptr;
   int64_t received_ms = kReceivedMs;
   std::optional<int64_t> authored_ms;
+  std::string body;  // empty: made of the ids and `data`
 };
 
 // Journals the report as intake would.
@@ -50,9 +51,9 @@ inline Offset AddReport(testing::MemoryJournal& journal, const Sent& sent) {
   header.time_ms = sent.received_ms;
   header.key = wire::ReportKey(sent.study, sent.report);
   if (level == clinical::Level::kUrgent) header.flags = journal::kControl | journal::kUrgent;
-  return journal.Add(header, wire::Encode(head),
-                     R"({"report_id":")" + sent.report + R"(","patient_id":")" + sent.patient +
-                         R"(","data":)" + sent.data + "}");
+  const std::string made = R"({"report_id":")" + sent.report + R"(","patient_id":")" +
+                           sent.patient + R"(","data":)" + sent.data + "}";
+  return journal.Add(header, wire::Encode(head), sent.body.empty() ? made : sent.body);
 }
 
 inline Offset AddDefinition(testing::MemoryJournal& journal,
