@@ -49,6 +49,17 @@ TEST(Time, TakesOffsetsFractionsAndDates) {
   }
 }
 
+// A zone offset or a leap second may lead out of the years that can be written.
+TEST(Time, RefusesWhatItCannotWrite) {
+  for (const char* edge : {"0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"}) {
+    EXPECT_EQ(FormatTime(ParseTime(edge).value()), edge);
+  }
+  for (const char* beyond :
+       {"0000-01-01T00:00:00+00:01", "9999-12-31T23:59:60Z", "9999-12-31T23:59:59-00:01"}) {
+    EXPECT_FALSE(ParseTime(beyond)) << beyond;
+  }
+}
+
 TEST(JsonWriter, EscapesAndPlacesCommas) {
   std::string out;
   JsonWriter json(out);

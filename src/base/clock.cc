@@ -20,6 +20,8 @@ class RealClock final : public Clock {
 };
 
 constexpr int64_t kDayMs = 86'400'000;
+// What four digits of a year can name, in UTC.
+constexpr int64_t kYear0Ms = -62'167'219'200'000, kYear10000Ms = 253'402'300'800'000;
 
 void Digits(std::string& out, unsigned value, int width) {
   char buffer[8];
@@ -137,7 +139,10 @@ Result<int64_t> ParseTime(std::string_view text) {
     ++at;
   }
   if (at != text.size()) return bad();
-  return midnight + hour * 3'600'000LL + minute * 60'000LL + second * 1000LL + ms - shift;
+  const int64_t time =
+      midnight + hour * 3'600'000LL + minute * 60'000LL + second * 1000LL + ms - shift;
+  if (time < kYear0Ms || time >= kYear10000Ms) return bad();
+  return time;
 }
 
 }  // namespace weir::base

@@ -24,7 +24,7 @@ const Clock& SystemClock();
 std::string FormatTime(int64_t wall_ms);
 void AppendTime(std::string& out, int64_t wall_ms);
 // RFC 3339 with any offset and any fraction (cut to milliseconds), or a bare date (its midnight,
-// UTC).
+// UTC); within what FormatTime() can write.
 Result<int64_t> ParseTime(std::string_view text);
 
 }  // namespace weir::base
