@@ -2,6 +2,7 @@
 #include "app/config/schema.h"
 
 #include "app/config/schema_table.h"
+#include "clinical/json_reader.h"
 
 namespace weir::config {
 namespace {
@@ -141,9 +142,9 @@ void AddHttp(Table& t) {
   t.Add("Http.BatchesMax", Type::kInteger, "Batches that one loop takes at once; more get 503.",
         [](Config& c) { return &c.http.batches_max; })
       .Between(1, 100'000);
-  t.Add("Http.JsonDepthMax", Type::kInteger, "Levels of a report's JSON; more gets 422.",
+  t.Add("Http.JsonDepthMax", Type::kInteger, "Levels of a report's JSON; more gets 400.",
         [](Config& c) { return &c.http.json_depth_max; })
-      .Between(4, 1000);
+      .Between(4, clinical::JsonReader::kDepthMax);  // by which answers are read
   t.Add("Http.IdBytesMax", Type::kInteger, "Bytes of an id (report, patient, study, site, doctor).",
         [](Config& c) { return &c.http.id_bytes_max; })
       .Between(16, 1024);

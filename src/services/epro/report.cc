@@ -47,6 +47,8 @@ std::string Malformed(simdjson::error_code error, const ReportLimits& limits) {
       return "the body is empty; send one JSON object";
     case simdjson::UTF8_ERROR:
       return "the body is not UTF-8";
+    case simdjson::NUMBER_ERROR:
+      return "a number in the body is not JSON, or beyond what 64 bits hold";
     case simdjson::DEPTH_ERROR:
       return "the body is nested deeper than " + std::to_string(limits.depth_max) + " levels";
     default:
@@ -54,9 +56,13 @@ std::string Malformed(simdjson::error_code error, const ReportLimits& limits) {
   }
 }
 
+// Unicode's Cc: up to U+001F, and U+007F to U+009F, of which the latter begin with C2 in UTF-8.
 bool HasControl(std::string_view text) {
+  unsigned char before = 0;
   for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte < 0xa0)) return true;
+    before = byte;
   }
   return false;
 }

@@ -55,6 +55,12 @@ TEST(ParseReport, NamesEveryOffendingFieldAtOnce) {
   EXPECT_THAT(Paths(Parse(R"({"report_id":"a\u0000b","patient_id":")" + std::string(129, 'x') +
                           R"(","data":""})")),
               ElementsAre("report_id", "patient_id"));
+  for (const char* control : {"\\u001f", "\x7f", "\xc2\x80", "\\u0085", "\xc2\x9f"}) {
+    EXPECT_THAT(Paths(Parse(R"({"report_id":"a)" + std::string(control) +
+                            "\",\"patient_id\":\"\xc2\xa0\xc3\x80\",\"data\":\"\"}")),
+                ElementsAre("report_id"))
+        << control;
+  }
   EXPECT_THAT(Parse(R"({"report_id":"a","report_id":"b","patient_id":"p","data":""})").problems,
               ElementsAre(Field(&FieldProblem::detail, HasSubstr("twice"))));
 }
@@ -73,6 +79,15 @@ TEST(ParseReport, RefusesWhatIsNotOneJsonObject) {
         R"({"report_id":"r","patient_id":"p","data":{"a":tru}})",
         "{\"report_id\":\"r\",\"patient_id\":\"p\",\"data\":\"\xff\"}"}) {
     EXPECT_FALSE(Parse(body).malformed.empty()) << body;
+  }
+}
+
+TEST(ParseReport, SaysWhatIsWrongWithANumber) {
+  for (const char* number : {"01", "1e999", "123456789012345678901"}) {
+    EXPECT_THAT(
+        Parse(R"({"report_id":"r","patient_id":"p","data":"","n":)" + std::string(number) + "}")
+            .malformed,
+        HasSubstr("64 bits"));
   }
 }
 
