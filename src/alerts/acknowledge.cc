@@ -18,16 +18,16 @@ namespace {
 
 Status CheckNote(std::string_view note) {
   if (note.find_first_not_of(" \t\r\n") == std::string_view::npos) {
-    return Fail(ErrorCode::kInvalidArgument, "an acknowledgement needs a note: what was done");
+    return Fail(ErrorCode::kInvalidArgument, "must say what was done");
   }
   if (note.size() > kNoteBytesMax) {
-    return Fail(ErrorCode::kInvalidArgument, "a note has at most 4096 bytes");
+    return Fail(ErrorCode::kInvalidArgument, "must have at most 4096 bytes");
   }
   const bool control = std::any_of(note.begin(), note.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t';
   });
   if (control) {
-    return Fail(ErrorCode::kInvalidArgument, "a note must not hold control characters");
+    return Fail(ErrorCode::kInvalidArgument, "must not hold control characters");
   }
   return {};
 }

@@ -14,12 +14,13 @@ namespace {
 
 using security::Asked;
 using security::Call;
+using security::Invalid;
 
 StudyScope ScopeOf(const security::Identity& identity) {
   return {.all = identity.all_studies(), .studies = identity.studies};
 }
 
-base::Result<AlertQuery> ParseQuery(const Call& call) {
+tl::expected<AlertQuery, Invalid> ParseQuery(const Call& call) {
   const std::string_view text = call.request.query;
   AlertQuery query;
   query.scope = ScopeOf(call.identity);
@@ -29,20 +30,21 @@ base::Result<AlertQuery> ParseQuery(const Call& call) {
   if (const auto state = net::QueryParam(text, "state")) {
     query.state = ParseState(*state);
     if (!query.state) {
-      return base::Fail(base::ErrorCode::kInvalidArgument,
-                        "state is open, acknowledged or escalated");
+      return tl::unexpected(Invalid{"state", "must be open, acknowledged or escalated"});
     }
   }
   if (const auto level = net::QueryParam(text, "level")) {
     query.level = ParseLevel(*level);
     if (!query.level) {
-      return base::Fail(base::ErrorCode::kInvalidArgument, "level is urgent or elevated");
+      return tl::unexpected(Invalid{"level", "must be urgent or elevated"});
     }
   }
-  WEIR_ASSIGN_OR_RETURN(query.limit, security::QueryNumber(text, "limit", 1, kPageMax, 100));
-  WEIR_ASSIGN_OR_RETURN(const uint64_t before,
-                        security::QueryNumber(text, "before", 0, UINT64_MAX, UINT64_MAX));
-  if (before != UINT64_MAX) query.before = Offset(before);
+  const auto limit = security::QueryNumber(text, "limit", 1, kPageMax, 100);
+  if (!limit) return tl::unexpected(limit.error());
+  query.limit = *limit;
+  const auto before = security::QueryNumber(text, "before", 0, UINT64_MAX, UINT64_MAX);
+  if (!before) return tl::unexpected(before.error());
+  if (*before != UINT64_MAX) query.before = Offset(*before);
   return query;
 }
 
@@ -85,14 +87,13 @@ net::Reply AlertReply(store::Connection& reader, const StudyScope& scope, Offset
   return reply;
 }
 
-// The note of `{"note": "…"}`.
-base::Result<std::string> ParseNote(std::string_view body) {
+// The note of `{"note": "…"}`; nullopt: there is none.
+std::optional<std::string> ParseNote(std::string_view body) {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   std::string_view note;
-  if (parser.parse(body.data(), body.size()).get(root) || root["note"].get(note) || note.empty()) {
-    return base::Fail(base::ErrorCode::kInvalidArgument,
-                      "an acknowledgement is {\"note\": \"what was done\"}");
+  if (parser.parse(body.data(), body.size()).get(root) || root["note"].get(note)) {
+    return std::nullopt;
   }
   return std::string(note);
 }
@@ -101,7 +102,7 @@ void HandleList(const ApiParts& parts, const Call& call) {
   auto query = ParseQuery(call);
   if (!query) {
     return net::Respond(call.loop, call.request.ticket,
-                        security::FromError(query.error(), call.trace_id));
+                        security::InvalidRequest(query.error(), call.trace_id));
   }
   net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), query = std::move(*query)] {
@@ -130,8 +131,10 @@ void HandleGet(const ApiParts& parts, const Call& call) {
 void HandleAcknowledge(const ApiParts& parts, const Call& call) {
   auto note = ParseNote(call.request.body);
   if (!note) {
-    return net::Respond(call.loop, call.request.ticket,
-                        security::FromError(note.error(), call.trace_id));
+    return net::Respond(
+        call.loop, call.request.ticket,
+        security::InvalidRequest("note", R"(is missing: send {"note": "what was done"})",
+                                 call.trace_id));
   }
   net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), id = call.params[0], scope = ScopeOf(call.identity),
@@ -141,7 +144,10 @@ void HandleAcknowledge(const ApiParts& parts, const Call& call) {
                      Acknowledge(parts.journal, *reader, parts.clock,
                                  {.scope = scope, .id = id, .actor = asked.actor, .note = note});
                  if (!acknowledged) {
-                   return security::FromError(acknowledged.error(), asked.trace_id);
+                   const base::Error& error = acknowledged.error();
+                   return error.code == base::ErrorCode::kInvalidArgument
+                              ? security::InvalidRequest("note", error.message, asked.trace_id)
+                              : security::FromError(error, asked.trace_id);
                  }
                  net::Reply reply;
                  reply.body = ToJson(acknowledged->alert);

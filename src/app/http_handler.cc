@@ -185,6 +185,11 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
     }
     return {};
   }
+  if (!request.query.empty() && !net::IsWellFormedQuery(request.query)) {
+    Refuse(loop, request, 400, "malformed",
+           "a % in the query must stand before two hexadecimal digits");
+    return {};
+  }
   const security::Route& route = parts_.routes[*match.id];
   const bool enters = stage == Stage::kEnter;
   net::Mark mark{.value = MarkOf(*match.id), .since_ns = loop.now_ns()};

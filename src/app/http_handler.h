@@ -1,8 +1,8 @@
 // From a request to the service that answers it: route, gate, token, scope, rate limits, then the
 // route's own code.
 //
-// One per loop. The order of refusals is 404, 405, 429 (of the address), 503, 401, 403, 429: what
-// exists is no secret, it is in docs/openapi.yaml; whose it is, is.
+// One per loop. The order of refusals is 404, 405, 400 (of the query), 429 (of the address), 503,
+// 401, 403, 429: what exists is no secret, it is in docs/openapi.yaml; whose it is, is.
 #pragma once
 
 #include <array>

@@ -117,6 +117,15 @@ std::string PercentEncode(std::string_view text) {
   return out;
 }
 
+bool IsWellFormedQuery(std::string_view query) {
+  for (size_t i = query.find('%'); i != std::string_view::npos; i = query.find('%', i + 1)) {
+    if (i + 2 >= query.size() || HexValue(query[i + 1]) < 0 || HexValue(query[i + 2]) < 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::optional<std::string> QueryParam(std::string_view query, std::string_view name) {
   while (!query.empty()) {
     const size_t end = query.find('&');

@@ -45,6 +45,9 @@ class Router {
 std::optional<std::string> PercentDecode(std::string_view text, bool query = false);
 std::string PercentEncode(std::string_view text);  // all but unreserved characters (RFC 3986)
 
+// Whether every escape of a query can be decoded. A server asks before it looks for parameters:
+// one that is malformed must not count as one that was left out.
+bool IsWellFormedQuery(std::string_view query);
 // The value of the first parameter of that name, decoded; nullopt if absent or malformed.
 std::optional<std::string> QueryParam(std::string_view query, std::string_view name);
 

@@ -60,6 +60,15 @@ TEST(Query, ReadsDecodedParameters) {
   EXPECT_EQ(PercentDecode(PercentEncode("a b/ü~")), "a b/ü~");
 }
 
+TEST(Query, IsMalformedIfAnEscapeIs) {
+  for (const char* good : {"", "a=1", "a=%41&b=%c3%BC", "a%20b=+"}) {
+    EXPECT_TRUE(IsWellFormedQuery(good)) << good;
+  }
+  for (const char* bad : {"%", "a=%4", "a=%zz", "b=1&a=%4g", "a=%41%"}) {
+    EXPECT_FALSE(IsWellFormedQuery(bad)) << bad;
+  }
+}
+
 TEST(Problem, IsOneJsonObject) {
   EXPECT_EQ(ProblemJson(422, "invalid-report", "see errors", "t", "\"errors\":[]"),
             "{\"type\":\"/problems/invalid-report\",\"title\":\"Unprocessable Content\","

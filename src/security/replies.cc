@@ -81,16 +81,16 @@ net::Reply Audited(AuditTrail& audit, const Asked& asked, std::string_view actio
   return answer();
 }
 
-base::Result<uint64_t> QueryNumber(std::string_view query, std::string_view name, uint64_t low,
-                                   uint64_t high, uint64_t fallback) {
+tl::expected<uint64_t, Invalid> QueryNumber(std::string_view query, std::string_view name,
+                                            uint64_t low, uint64_t high, uint64_t fallback) {
   const auto text = net::QueryParam(query, name);
   if (!text) return fallback;
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
   if (error != std::errc() || end != text->data() + text->size() || value < low || value > high) {
-    return base::Fail(base::ErrorCode::kInvalidArgument,
-                      std::string(name) + " is a whole number from " + std::to_string(low) +
-                          " to " + std::to_string(high));
+    return tl::unexpected(Invalid{
+        std::string(name),
+        "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high)});
   }
   return value;
 }

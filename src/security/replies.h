@@ -34,9 +34,18 @@ inline net::Asker AskerOf(const Call& call) {
 // The status and problem of a failed operation: kNotFound is 404, kNoSpace 507, and so on.
 net::Reply FromError(const base::Error& error, std::string_view trace_id);
 
-// 422 with one offending field or parameter.
+// One field of a body, or parameter of a query, that is wrong: "limit", "must be …".
+struct Invalid {
+  std::string path;
+  std::string detail;
+};
+
+// 422, which names it.
 net::Reply InvalidRequest(std::string_view path, std::string_view detail,
                           std::string_view trace_id);
+inline net::Reply InvalidRequest(const Invalid& invalid, std::string_view trace_id) {
+  return InvalidRequest(invalid.path, invalid.detail, trace_id);
+}
 
 // Records the access, then works out the answer: nothing is shown that is not in the audit trail.
 // Never on a loop.
@@ -44,9 +53,8 @@ net::Reply Audited(AuditTrail& audit, const Asked& asked, std::string_view actio
                    std::string_view study, std::string_view subject,
                    const std::function<net::Reply()>& answer);
 
-// A whole number of a query within [low, high]; `fallback` if the parameter is absent; an error
-// names the parameter.
-base::Result<uint64_t> QueryNumber(std::string_view query, std::string_view name, uint64_t low,
-                                   uint64_t high, uint64_t fallback);
+// A whole number of a query within [low, high]; `fallback` if the parameter is absent.
+tl::expected<uint64_t, Invalid> QueryNumber(std::string_view query, std::string_view name,
+                                            uint64_t low, uint64_t high, uint64_t fallback);
 
 }  // namespace weir::security

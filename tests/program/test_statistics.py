@@ -91,9 +91,26 @@ class Reading(unittest.TestCase):
             self.assertEqual(server.get(f"{path}&at=99999999").status, 409)
 
     def test_what_is_asked_wrongly_is_said(self):
-        self.assertEqual(self.server.get("/api/v1/studies/s1/export?table=secrets").status, 422)
-        self.assertEqual(self.server.get("/api/v1/reports?study=s1&limit=0").status, 422)
+        for path, field in (("/api/v1/studies/s1/export?table=secrets", "table"),
+                            ("/api/v1/studies/s1/export?table=items&at=x", "at"),
+                            ("/api/v1/studies/s1/analytics?from=2026-13-01", "from"),
+                            ("/api/v1/studies/s1/conflicts?from=-1", "from"),
+                            ("/api/v1/reports", "study"),
+                            ("/api/v1/reports?study=s1&limit=0", "limit"),
+                            ("/api/v1/alerts?state=sleeping", "state"),
+                            ("/api/v1/alerts?level=low", "level"),
+                            ("/api/v1/alerts?before=x", "before"),
+                            ("/api/v1/tasks/quarantine?limit=1", "limit")):
+            answer = self.server.get(path)
+            self.assertEqual(answer.status, 422, path)
+            self.assertEqual([error["path"] for error in answer.json()["errors"]], [field], path)
         self.assertEqual(self.server.get("/api/v1/reports/s1/none").status, 404)
+
+    def test_a_malformed_escape_does_not_widen_what_is_asked(self):
+        for path in ("/api/v1/reports?study=s1&patient=%zz", "/api/v1/alerts?study=%4"):
+            answer = self.server.get(path)
+            self.assertEqual(answer.status, 400, path)
+            self.assertEqual(answer.json()["type"], "/problems/malformed")
 
 
 class Operation(unittest.TestCase):

@@ -273,8 +273,8 @@ void HandleList(const ApiParts& parts, const Call& call) {
   }
   const auto limit = security::QueryNumber(query, "limit", 1, kPageMax, 100);
   const auto before = security::QueryNumber(query, "before", 0, UINT64_MAX, UINT64_MAX);
-  if (!limit) return refuse(security::FromError(limit.error(), call.trace_id));
-  if (!before) return refuse(security::FromError(before.error(), call.trace_id));
+  if (!limit) return refuse(security::InvalidRequest(limit.error(), call.trace_id));
+  if (!before) return refuse(security::InvalidRequest(before.error(), call.trace_id));
   net::Offload(
       parts.helpers, security::AskerOf(call),
       [parts, asked = Asked(call), filter, limit = *limit, before = base::Offset(*before)] {

@@ -27,25 +27,20 @@ void WriteTally(base::JsonWriter& json, const Tally& tally) {
   if (const auto p95 = tally.P95()) json.Key("p95").Number(*p95);
 }
 
-base::Result<AnalyticsFilter> ParseAnalytics(const Call& call) {
+tl::expected<AnalyticsFilter, security::Invalid> ParseAnalytics(const Call& call) {
   const std::string_view query = call.request.query;
   AnalyticsFilter filter;
   filter.study_id = call.params[0];
   filter.site_id = net::QueryParam(query, "site");
   filter.instrument = net::QueryParam(query, "instrument");
-  const auto day = [&](std::string_view name, int64_t* to) -> base::Status {
+  for (const auto& [name, to] :
+       {std::pair{"from", &filter.first_day}, std::pair{"to", &filter.last_day}}) {
     const auto text = net::QueryParam(query, name);
-    if (!text) return {};
-    const auto parsed = ParseDay(*text);
-    if (!parsed) {
-      return base::Fail(base::ErrorCode::kInvalidArgument,
-                        std::string(name) + " is a day, as 2026-11-24");
-    }
-    *to = *parsed;
-    return {};
-  };
-  WEIR_RETURN_IF_ERROR(day("from", &filter.first_day));
-  WEIR_RETURN_IF_ERROR(day("to", &filter.last_day));
+    if (!text) continue;
+    const auto day = ParseDay(*text);
+    if (!day) return tl::unexpected(security::Invalid{name, "must be a day, as 2026-11-24"});
+    *to = *day;
+  }
   return filter;
 }
 
@@ -150,8 +145,8 @@ net::Reply ConflictsReply(const ApiParts& parts, const std::string& study, base:
   return reply;
 }
 
-void Refuse(const Call& call, const base::Error& error) {
-  net::Respond(call.loop, call.request.ticket, security::FromError(error, call.trace_id));
+void Refuse(const Call& call, const security::Invalid& invalid) {
+  net::Respond(call.loop, call.request.ticket, security::InvalidRequest(invalid, call.trace_id));
 }
 
 void HandleAnalytics(const ApiParts& parts, const Call& call) {
@@ -230,7 +225,11 @@ void HandleExport(const ApiParts& parts, const Call& call) {
                                deadline_ns = call.deadline_given ? call.deadline_ns : 0] {
         OpenExport(parts, loop, ticket, asked, study, table, cut, deadline_ns);
       });
-  if (!taken) Refuse(call, {base::ErrorCode::kBacklogFull, "too many requests wait for the disk"});
+  if (taken) return;
+  net::Respond(
+      call.loop, call.request.ticket,
+      security::FromError({base::ErrorCode::kBacklogFull, "too many requests wait for the disk"},
+                          call.trace_id));
 }
 
 }  // namespace

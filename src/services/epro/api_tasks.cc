@@ -146,7 +146,7 @@ void HandleQuarantine(const ApiParts& parts, const Call& call) {
   for (const auto* number : {&limit, &from}) {
     if (!*number) {
       return net::Respond(call.loop, call.request.ticket,
-                          security::FromError(number->error(), call.trace_id));
+                          security::InvalidRequest(number->error(), call.trace_id));
     }
   }
   net::Offload(parts.helpers, security::AskerOf(call),
