@@ -109,8 +109,8 @@ class Http2(unittest.TestCase):
             lines = "".join('{"report_id":"b%d","patient_id":"p1","data":"text"}\n' % i
                             for i in range(3000))
             done = subprocess.run(
-                ["curl", "-s", "--http2-prior-knowledge", f"{url}/api/v1/reports:batch", "--data-binary",
-                 "@-"], input=lines, capture_output=True, text=True, timeout=120, check=False)
+                ["curl", "-s", "--http2-prior-knowledge", f"{url}/api/v1/reports:batch", "-H",
+                 "Content-Type: application/x-ndjson", "--data-binary", "@-"], input=lines, capture_output=True, text=True, timeout=120, check=False)
             self.assertEqual(done.stdout.count('"status":202'), 3000)
             stream = subprocess.Popen(
                 ["curl", "-sN", "--http2-prior-knowledge", f"{url}/api/v1/alerts/stream"],

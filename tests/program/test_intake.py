@@ -108,6 +108,19 @@ class Intake(unittest.TestCase):
                                      body=b'{"report_id":"n-1","patient_id":"p","data":""}')
         self.assertEqual(answer.status, 202)
 
+    def test_a_batch_is_of_lines_of_json_and_says_so(self):
+        line = b'{"report_id":"n-2","patient_id":"p","data":""}'
+        def send(path, content_type):
+            return self.server.request("POST", path, body=line,
+                                       headers={"Content-Type": content_type} if content_type else {})
+        for good in ("", "application/x-ndjson", "Application/NDJSON; charset=utf-8", "application/json"):
+            self.assertEqual(send("/api/v1/reports:batch", good).status, 200, good)
+        for bad in ("text/plain", "application/x-www-form-urlencoded"):
+            answer = send("/api/v1/reports:batch", bad)
+            self.assertEqual((answer.status, answer.json()["type"]),
+                             (415, "/problems/unsupported-media-type"), bad)
+        self.assertEqual(send("/submit", "Application/JSON").status, 200)
+
     def test_gzip_is_decoded_and_hashed_as_it_was_before(self):
         body = b'{"report_id":"z-1","patient_id":"p","data":"zipped"}'
         answer = self.post(gzip.compress(body), **{"Content-Encoding": "gzip"})

@@ -11,6 +11,7 @@
 #include "security/limits.h"
 #include "services/epro/batch.h"
 #include "services/epro/durable_span.h"
+#include "services/epro/media_type.h"
 
 namespace weir::epro {
 namespace {
@@ -48,13 +49,6 @@ uint64_t StudyHash(std::string_view study) {
     hash ^= hash >> 29;
   }
   return hash;
-}
-
-bool IsJson(std::string_view content_type) {
-  content_type = content_type.substr(0, content_type.find(';'));
-  while (content_type.ends_with(' ')) content_type.remove_suffix(1);
-  return content_type.empty() || content_type == "application/json" ||
-         content_type == "application/fhir+json" || content_type.ends_with("+json");
 }
 
 void AppendReceipt(base::JsonWriter& json, base::Offset offset, const base::Digest& sha256) {
@@ -464,6 +458,11 @@ Answer Intake::Refuse(const Origin& origin, int status, std::string_view type,
 
 net::BodyReader* Intake::BeginBatch(const security::Call& call) {
   const Origin origin = From(call);
+  if (!IsJsonLines(call.request.content_type)) {
+    Send(origin, Refuse(origin, 415, "unsupported-media-type",
+                        "send the reports as Content-Type: application/x-ndjson"));
+    return nullptr;
+  }
   if (batches_.size() >= options_.batches_max) {
     Bump(stats_.busy);
     Send(origin, Refuse(origin, 503, "overloaded", "too many batches are being read; send it again",
