@@ -8,6 +8,7 @@
 #include "base/json_writer.h"
 #include "net/router.h"
 #include "security/replies.h"
+#include "security/standing.h"
 
 namespace weir::alerts {
 namespace {
@@ -98,12 +99,18 @@ std::optional<std::string> ParseNote(std::string_view body) {
   return std::string(note);
 }
 
+void RefuseStudy(const Call& call) {
+  net::Respond(call.loop, call.request.ticket,
+               net::Problem(403, "forbidden", "this token may not read this study", call.trace_id));
+}
+
 void HandleList(const ApiParts& parts, const Call& call) {
   auto query = ParseQuery(call);
   if (!query) {
     return net::Respond(call.loop, call.request.ticket,
                         security::InvalidRequest(query.error(), call.trace_id));
   }
+  if (!query->study_id.empty() && !query->scope.Allows(query->study_id)) return RefuseStudy(call);
   net::Offload(parts.helpers, security::AskerOf(call),
                [parts, asked = Asked(call), query = std::move(*query)] {
                  return security::Audited(
@@ -159,12 +166,11 @@ void HandleStream(const ApiParts& parts, const Call& call) {
   SubscribeOptions options;
   options.scope = ScopeOf(call.identity);
   if (const auto study = net::QueryParam(call.request.query, "study")) {
-    if (!options.scope.Allows(*study)) {
-      return net::Respond(
-          call.loop, call.request.ticket,
-          net::Problem(403, "forbidden", "this token may not read this study", call.trace_id));
-    }
+    if (!options.scope.Allows(*study)) return RefuseStudy(call);
     options.scope = {.all = false, .studies = {*study}};
+  }
+  if (call.request.method == net::Method::kHead) {
+    return EventFeed::RespondHead(call.loop, call.request.ticket);
   }
   // Nobody is kept from alerts by a full disk: of this read alone the entry is made if it can be.
   const bool taken = parts.helpers.TrySubmit([parts, asked = Asked(call)] {
@@ -175,7 +181,11 @@ void HandleStream(const ApiParts& parts, const Call& call) {
   });
   (void)taken;
   options.last_event_id = ParseLastEventId(call.request.Find("Last-Event-ID"));
-  EventFeed::Start(parts.stream, call.loop, call.request.ticket, std::move(options), call.trace_id);
+  const auto standing = std::make_shared<security::Standing>(
+      parts.tokens, call.request.authorization, security::Scope::kAlerts);
+  EventFeed::Start(
+      parts.stream, call.loop, call.request.ticket, std::move(options),
+      [standing, &clock = parts.clock] { return standing->Holds(clock.WallMs()); }, call.trace_id);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "exec/worker_pool.h"
 #include "security/audit.h"
 #include "security/route.h"
+#include "security/token_store.h"
 #include "store/reader_pool.h"
 
 namespace weir::alerts {
@@ -21,6 +22,7 @@ struct ApiParts {
   Stream& stream;
   journal::Journal& journal;
   const base::Clock& clock;
+  const security::TokenStore& tokens;
 };
 
 std::vector<security::Route> ApiRoutes(const ApiParts& parts);

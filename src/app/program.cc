@@ -268,7 +268,7 @@ class Program {
     add(epro::StudyRoutes(reports));
     add(epro::TaskRoutes(reports));
     add(BreakerRoutes({*breakers_, *helpers_, *audit_, clock_}));
-    add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_}));
+    add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_, *tokens_}));
     parts.open_routes = PageRoutes();
     parts.continue_traces = config_.middlewares.trace;
     parts.spans = spans();

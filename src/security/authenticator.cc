@@ -16,8 +16,8 @@ const Identity kAnonymous{"anonymous", Scopes::All(), {}};
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
-// The token of "Bearer <token>" (RFC 6750, section 2.1; the scheme is case-insensitive). Empty: the
-// value is not of that form.
+}  // namespace
+
 std::string_view BearerToken(std::string_view authorization) {
   constexpr std::string_view kScheme = "bearer ";
   if (authorization.size() <= kScheme.size()) return {};
@@ -28,8 +28,6 @@ std::string_view BearerToken(std::string_view authorization) {
   const size_t from = authorization.find_first_not_of(' ');
   return from == std::string_view::npos ? std::string_view() : authorization.substr(from);
 }
-
-}  // namespace
 
 Authenticator::Authenticator(const TokenStore& store)
     : store_(store), hash_key_(base::GetInt<uint64_t>(RandomBytes(sizeof hash_key_).data())) {

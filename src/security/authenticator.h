@@ -23,6 +23,10 @@
 
 namespace weir::security {
 
+// The token of "Bearer <token>" (RFC 6750, section 2.1; the scheme is case-insensitive). Empty: the
+// value is not of that form.
+std::string_view BearerToken(std::string_view authorization);
+
 class Authenticator {
  public:
   struct Outcome {

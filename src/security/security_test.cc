@@ -12,6 +12,7 @@
 #include "security/authenticator.h"
 #include "security/exposure.h"
 #include "security/research_key.h"
+#include "security/standing.h"
 #include "security/token_store.h"
 #include "security/tokens.h"
 
@@ -179,6 +180,33 @@ TEST_F(SecurityTest, RevocationAndExpiryTakeEffect) {
   EXPECT_TRUE(store.ReloadIfChanged().value());
   EXPECT_EQ(authenticator.Check("Bearer " + revoked, kNow).refusal, Refusal::kInvalid);
   EXPECT_EQ(store.table()->active(kNow), 1u);
+}
+
+TEST_F(SecurityTest, WhoWasLetInIsHeldToItAfterwards) {
+  const std::string revoked = Add("a"), expiring = Add("b", Scopes::All(), {}, kNow + 1000);
+  TokenStore store(path_);
+  ASSERT_TRUE(store.Reload());
+  Standing first(store, "Bearer " + revoked, Scope::kSubmit);
+  Standing second(store, "bearer " + expiring, Scope::kAlerts);
+  EXPECT_TRUE(first.Holds(kNow));
+  EXPECT_TRUE(second.Holds(kNow + 999));
+  EXPECT_FALSE(second.Holds(kNow + 1000));
+  EXPECT_FALSE(Standing(store, "Bearer x", Scope::kSubmit).Holds(kNow));
+  EXPECT_FALSE(Standing(store, "", Scope::kSubmit).Holds(kNow));
+  ASSERT_TRUE(RevokeToken(path_, "a", kNow));
+  ASSERT_TRUE(store.ReloadIfChanged().value());
+  EXPECT_FALSE(first.Holds(kNow));
+  EXPECT_TRUE(second.Holds(kNow)) << "another's revocation";
+}
+
+TEST_F(SecurityTest, WhoCameWithoutATokenStaysUntilThereIsOne) {
+  TokenStore store(path_);
+  ASSERT_TRUE(store.Reload());
+  Standing anonymous(store, "", Scope::kAlerts);
+  EXPECT_TRUE(anonymous.Holds(kNow));
+  (void)Add("a");
+  ASSERT_TRUE(store.ReloadIfChanged().value());
+  EXPECT_FALSE(anonymous.Holds(kNow));
 }
 
 TEST_F(SecurityTest, ScopesAndStudiesLimitWhatATokenMayDo) {

@@ -13,11 +13,14 @@ TokenTable::TokenTable(std::vector<Token> tokens) : tokens_(std::move(tokens)) {
 // The binary search leaks, through its time, how much of the *hash* of what was sent agrees with a
 // stored hash. That helps nobody: whoever could choose inputs by their hash would have to invert
 // SHA-256, and the comparison that decides is in constant time.
-const Token* TokenTable::Find(std::string_view secret) const {
-  const base::Digest digest = base::Sha256(secret);
-  const auto found = std::ranges::lower_bound(tokens_, digest, {}, &Token::sha256);
+const Token* TokenTable::FindHash(const base::Digest& sha256) const {
+  const auto found = std::ranges::lower_bound(tokens_, sha256, {}, &Token::sha256);
   if (found == tokens_.end()) return nullptr;
-  return base::EqualInConstantTime(found->sha256.view(), digest.view()) ? &*found : nullptr;
+  return base::EqualInConstantTime(found->sha256.view(), sha256.view()) ? &*found : nullptr;
+}
+
+const Token* TokenTable::Find(std::string_view secret) const {
+  return FindHash(base::Sha256(secret));
 }
 
 size_t TokenTable::active(int64_t now_ms) const {

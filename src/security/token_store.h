@@ -28,6 +28,7 @@ class TokenTable {
   // The token whose secret this is, in force or not; nullptr if there is none. Time does not depend
   // on how much of a hash agrees.
   const Token* Find(std::string_view secret) const;
+  const Token* FindHash(const base::Digest& sha256) const;
   size_t size() const { return tokens_.size(); }
   size_t active(int64_t now_ms) const;
   const std::vector<Token>& all() const { return tokens_; }

@@ -103,6 +103,17 @@ class Intake(unittest.TestCase):
         self.assertEqual(options.status, 204)
         self.assertIn("POST", options.headers["Allow"])
 
+    def test_head_ends_with_the_head_and_what_follows_is_answered(self):
+        for path in ("/openapi.json", "/api/v1/alerts/stream",
+                     "/api/v1/studies/default/export?table=items"):
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+            connection.request("HEAD", path)
+            head = connection.getresponse()
+            self.assertEqual((head.status, head.read()), (200, b""), path)
+            connection.request("GET", "/api/v1/tasks")  # on the same connection
+            self.assertIn("tasks", json.loads(connection.getresponse().read()), path)
+            connection.close()
+
     def test_a_missing_content_type_counts_as_json(self):
         answer = self.server.request("POST", "/submit",
                                      body=b'{"report_id":"n-1","patient_id":"p","data":""}')

@@ -1,5 +1,6 @@
 """What an operator sees and does: metrics, profiles, reload, archive, tokens."""
 
+import http.client
 import json
 import os
 import re
@@ -148,6 +149,35 @@ class Tokens(unittest.TestCase):
             self.assertEqual(self.run_weir(server, "tokens", "revoke", "app").returncode, 0)
             wait_for(lambda: self.status(server, secret) == 401, 10, "revoked")
             self.assertNotIn(secret, server.text())
+
+    def test_a_stream_ends_with_the_token_that_opened_it(self):
+        with Server() as server:
+            def add(name):
+                return {"Authorization": "Bearer " + self.run_weir(
+                    server, "tokens", "add", name, "--scopes", "all").stdout.strip()}
+            doctor, app = add("doctor"), add("app")
+            wait_for(lambda: server.get("/api/v1/tasks").status == 401, 10, "closed")
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+            self.addCleanup(connection.close)
+            connection.request("GET", "/api/v1/alerts/stream", headers=doctor)
+            response = connection.getresponse()
+            self.assertEqual(response.status, 200)
+            self.run_weir(server, "tokens", "revoke", "doctor")
+            wait_for(lambda: server.get("/api/v1/tasks", headers=doctor).status == 401, 10, "revoked")
+            server.submit(phq9("u", "p-secret", [0] * 8 + [1]), headers=app)
+            self.assertNotIn(b"p-secret", response.read(), "and the answer ends")
+            # Whoever still has a token sees the alert.
+            wait_for(lambda: b"p-secret" in server.get("/api/v1/alerts", headers=app).body, 10, "seen")
+
+    def test_a_study_that_is_not_the_tokens_is_refused(self):
+        with Server() as server:
+            secret = self.run_weir(server, "tokens", "add", "doctor", "--scopes", "alerts",
+                                   "--study", "s1").stdout.strip()
+            headers = {"Authorization": f"Bearer {secret}"}
+            wait_for(lambda: server.get("/api/v1/alerts").status == 401, 10, "closed")
+            self.assertEqual(server.get("/api/v1/alerts?study=s1", headers=headers).status, 200)
+            for path in ("/api/v1/alerts?study=s2", "/api/v1/alerts/stream?study=s2"):
+                self.assertEqual(server.get(path, headers=headers).status, 403, path)
 
     def test_off_loopback_it_does_not_start_open(self):
         with tempfile.TemporaryDirectory() as folder:
