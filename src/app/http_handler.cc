@@ -45,6 +45,16 @@ std::string_view TypeOf(int status) {
 // Uniform in [0, 1).
 double Share(uint64_t random) { return static_cast<double>(random >> 11) * 0x1p-53; }
 
+// How long the sender waits, in milliseconds, at most `most`; nullopt: `given` is no such number.
+std::optional<int> TimeoutOf(std::string_view given, int most) {
+  int timeout_ms = 0;
+  const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), timeout_ms);
+  if (end != given.data() + given.size() || given.starts_with('-')) return std::nullopt;
+  if (error == std::errc::result_out_of_range) return most;
+  if (error != std::errc() || timeout_ms < 1) return std::nullopt;
+  return std::min(timeout_ms, most);
+}
+
 // Beside the gate's token, which is 0 until the request was let in. Never 0 itself.
 uint32_t MarkOf(size_t route_id) {
   return static_cast<uint32_t>(route_id + 1) * guard::Gate::kTokenEnd;
@@ -190,13 +200,30 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
            "a % in the query must stand before two hexadecimal digits");
     return {};
   }
+  Admission admission;
+  const std::string_view timeout = request.Find("X-Request-Timeout-Ms");
+  if (!timeout.empty()) {
+    admission.timeout_ms = TimeoutOf(timeout, parts_.deadline_ms_max);
+    if (!admission.timeout_ms) {
+      Refuse(loop, request, 400, "malformed",
+             "X-Request-Timeout-Ms must be a whole number of milliseconds, from 1");
+      return {};
+    }
+  }
   const security::Route& route = parts_.routes[*match.id];
   const bool enters = stage == Stage::kEnter;
-  net::Mark mark{.value = MarkOf(*match.id), .since_ns = loop.now_ns()};
+  admission.mark = {.value = MarkOf(*match.id), .since_ns = loop.now_ns()};
   // Whatever is answered, its line names the route.
-  if (access_log_.samples()) loop.SetMark(request.ticket, mark);
-  if (enters && !LetIn(loop, request, route, &mark)) return {};
-  if (*match.id >= open_from_) return {&route, *match.id, &kNobody, std::move(match.params), mark};
+  if (access_log_.samples()) loop.SetMark(request.ticket, admission.mark);
+  if (enters && !LetIn(loop, request, route, &admission.mark)) return {};
+  const auto let_in = [&](const security::Identity& identity) {
+    admission.route = &route;
+    admission.route_id = *match.id;
+    admission.identity = &identity;
+    admission.params = std::move(match.params);
+    return std::move(admission);
+  };
+  if (*match.id >= open_from_) return let_in(kNobody);
   const auto outcome = authenticator_.Check(request.authorization, clock_.WallMs());
   std::string_view study;
   if (route.study_param >= 0) study = match.params[static_cast<size_t>(route.study_param)];
@@ -208,7 +235,7 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
                                        : outcome.identity->Allows(route.scope, study);
     if (allowed) {
       if (enters && !WithinLimits(loop, request, route, *outcome.identity, study)) return {};
-      return {&route, *match.id, outcome.identity, std::move(match.params), mark};
+      return let_in(*outcome.identity);
     }
     refusal = security::Refusal::kForbidden;
   }
@@ -221,10 +248,8 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
 security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& request,
                                      const Admission& admission) {
   TraceOf(request);
-  int timeout_ms = parts_.deadline_ms;
-  const std::string_view given = request.Find("X-Request-Timeout-Ms");
-  if (!given.empty()) std::from_chars(given.data(), given.data() + given.size(), timeout_ms);
-  timeout_ms = std::clamp(timeout_ms, 1, parts_.deadline_ms_max);
+  const int timeout_ms =
+      admission.timeout_ms.value_or(std::min(parts_.deadline_ms, parts_.deadline_ms_max));
   const RequestSpans::Begun span =
       spans_.Begin(trace_, trace_given_, request.method, admission.route->path.view(),
                    request.received_ns, trace_ids_);
@@ -243,7 +268,7 @@ security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& reques
           .span = span.span,
           .span_mark = span.mark,
           .deadline_ns = loop.now_ns() + int64_t{timeout_ms} * 1'000'000,
-          .deadline_given = !given.empty(),
+          .deadline_given = admission.timeout_ms.has_value(),
           .mark = MarkOf(admission.route_id)};
 }
 

@@ -1,14 +1,16 @@
 // From a request to the service that answers it: route, gate, token, scope, rate limits, then the
 // route's own code.
 //
-// One per loop. The order of refusals is 404, 405, 400 (of the query), 429 (of the address), 503,
-// 401, 403, 429: what exists is no secret, it is in docs/openapi.yaml; whose it is, is.
+// One per loop. The order of refusals is 404, 405, 400 (of the query and the deadline), 429 (of the
+// address), 503, 401, 403, 429: what exists is no secret, it is in docs/openapi.yaml; whose it is,
+// is.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +76,7 @@ class HttpHandler final : public net::Handler {
     const security::Identity* identity = nullptr;
     std::vector<std::string> params;
     net::Mark mark;
+    std::optional<int> timeout_ms;  // that the sender has given
   };
   // Answers the request, unless it may go on. kLook is for a request whose body is still to come:
   // the gate and the limits are asked once, when it is whole or its body is taken in pieces.

@@ -174,6 +174,14 @@ class Intake(unittest.TestCase):
         answer = self.post(body, **{"X-Request-Timeout-Ms": "30000"})
         self.assertEqual(answer.status, 202)
 
+    def test_a_deadline_is_a_number_of_milliseconds(self):
+        body = b'{"report_id":"late-2","patient_id":"p","data":""}'
+        for good in ("30000", "999999999999"):  # at most what is configured
+            self.assertIn(self.post(body, **{"X-Request-Timeout-Ms": good}).status, (200, 202), good)
+        for bad in ("0", "-1", "soon", "5s", "1.5", "-99999999999"):
+            answer = self.post(body, **{"X-Request-Timeout-Ms": bad})
+            self.assertEqual((answer.status, answer.json()["type"]), (400, "/problems/malformed"), bad)
+
     def test_sixty_four_connections_send_the_same_report_at_once(self):
         rounds = 1000 if full_scale() else 50
         connections = [http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
