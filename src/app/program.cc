@@ -152,6 +152,11 @@ class Program {
     log_->Info("journal.recovered", "the journal was recovered",
                {observe::AtOffset(recovery.end), observe::Flag("sealed", recovery.sealed),
                 observe::DurationMs(recovery.duration_ms)});
+    if (research_key_->created() && recovery.end > base::Offset(0)) {
+      log_->Error("research.key_lost",
+                  "the key of the research pseudonyms was missing: a new one was made, and every "
+                  "patient gets another pseudonym");
+    }
     if (recovery.torn_bytes > 0) {
       log_->Warn("journal.torn_tail", "the journal's last batch was torn and cut off",
                  {observe::AtOffset(recovery.end), observe::Bytes(recovery.torn_bytes),

@@ -78,6 +78,11 @@ base::Status Dumper::Segment(const io::File& file, Offset first) {
 
 }  // namespace
 
+base::Result<bool> HasSegments(io::FileSystem& files, const std::string& directory) {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<Offset> firsts, SegmentsOf(files, directory));
+  return !firsts.empty();
+}
+
 base::Result<std::vector<SegmentSummary>> ListSegments(io::FileSystem& files,
                                                        const std::string& directory) {
   WEIR_ASSIGN_OR_RETURN(const std::vector<Offset> firsts, SegmentsOf(files, directory));

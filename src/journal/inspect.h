@@ -29,6 +29,9 @@ struct SegmentSummary {
 base::Result<std::vector<SegmentSummary>> ListSegments(io::FileSystem& files,
                                                        const std::string& directory);
 
+// Whether there is a journal at all: a server makes its first segment at its first start.
+base::Result<bool> HasSegments(io::FileSystem& files, const std::string& directory);
+
 // Calls `visit` for the records at and above `from`, in order, until `count` were visited or it
 // returns an error, which is passed on. Batches that cannot be read are left out, and `skipped` is
 // told which offsets and why.

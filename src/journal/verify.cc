@@ -261,6 +261,10 @@ base::Result<Verification> Verifier::Run() {
     const auto first = ParseSegmentName(name);
     if (first && *first >= result_.begin) firsts.push_back(*first);
   }
+  if (firsts.empty()) {
+    file_ = directory_;
+    Find(0, 0, Offset(), Offset(), "there is no segment of a journal here");
+  }
   for (size_t i = 0; i < firsts.size(); ++i) {
     WEIR_RETURN_IF_ERROR(CheckSegment(firsts[i], i + 1 == firsts.size()));
   }

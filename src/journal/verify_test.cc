@@ -55,6 +55,16 @@ class VerifyTest : public ::testing::Test {
   std::vector<Offset> firsts_;
 };
 
+// Another folder, or a disk that is not mounted, must not pass for a journal in order.
+TEST_F(VerifyTest, FindsThatThereIsNoJournal) {
+  ASSERT_TRUE(disk_.MakeDirectories("elsewhere"));
+  const auto verified = Verify(disk_, "elsewhere", std::nullopt);
+  ASSERT_TRUE(verified);
+  EXPECT_FALSE(verified->ok());
+  EXPECT_FALSE(HasSegments(disk_, "elsewhere").value());
+  EXPECT_TRUE(HasSegments(disk_, kDirectory).value());
+}
+
 TEST_F(VerifyTest, FindsNothingWrongWithAJournalInOrder) {
   const Verification verified = Check();
   EXPECT_TRUE(verified.ok()) << (verified.ok() ? "" : ToString(verified.findings[0]));

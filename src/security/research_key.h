@@ -18,6 +18,8 @@ class ResearchKey {
  public:
   // kPermission: others than the owner may read it. kCorruption: not a key; nothing is overwritten.
   static base::Result<ResearchKey> LoadOrCreate(const std::string& data_dir);
+  // Makes none: kNotFound if there is none.
+  static base::Result<ResearchKey> Load(const std::string& data_dir);
 
   // Of a patient in a study: the first 16 bytes, in hexadecimal, of an HMAC-SHA256 under a key that
   // is itself derived per study, so that two studies' tables cannot be joined.
@@ -29,6 +31,7 @@ class ResearchKey {
 
  private:
   ResearchKey() = default;
+  static base::Result<ResearchKey> Parse(const std::string& path, std::string_view digits);
   std::array<uint8_t, 32> key_{};
   bool created_ = false;
 };

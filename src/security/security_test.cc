@@ -282,10 +282,12 @@ TEST(Exposure, OffLoopbackNeedsProtectionAndAToken) {
 }
 
 TEST_F(SecurityTest, TheResearchKeyIsMadeOnceAndKept) {
+  EXPECT_EQ(ResearchKey::Load(directory_).error().code, ErrorCode::kNotFound);
   const auto first = ResearchKey::LoadOrCreate(directory_).value();
   const auto second = ResearchKey::LoadOrCreate(directory_).value();
   EXPECT_TRUE(first.created());
   EXPECT_FALSE(second.created());
+  EXPECT_EQ(ResearchKey::Load(directory_).value().bytes(), first.bytes());
   EXPECT_EQ(first.bytes(), second.bytes());
   EXPECT_EQ(first.Pseudonym("s1", "p1"), second.Pseudonym("s1", "p1"));
   EXPECT_NE(first.Pseudonym("s1", "p1"), first.Pseudonym("s2", "p1"));

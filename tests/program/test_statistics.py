@@ -150,6 +150,30 @@ class Operation(unittest.TestCase):
                                       capture_output=True, text=True, check=False)
             self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
 
+    def test_a_rebuild_of_nothing_leaves_the_store_alone(self):
+        with Server() as server:
+            server.submit(phq9("r1", "p1", [1] * 9))
+            server.wait_applied()
+            self.assertEqual(server.terminate(), 0)
+            before = self.rows(server)
+            for lost, told in (("journal", "no segment"), ("keys/research.key", "research.key")):
+                path = os.path.join(server.data_dir, lost)
+                os.rename(path, path + ".away")
+                if lost == "journal":
+                    os.mkdir(path)
+                rebuilt = subprocess.run([PROGRAM, "rebuild", "--set", f"DataDir={server.data_dir}"],
+                                         capture_output=True, text=True, cwd=ROOT, check=False)
+                self.assertEqual(rebuilt.returncode, 1, rebuilt.stdout)
+                self.assertIn(told, rebuilt.stderr)
+                self.assertEqual(self.rows(server), before)
+                if lost == "journal":
+                    os.rmdir(path)
+                    os.rename(path + ".away", path)
+            # Without a copy of the key the server starts, and says what it means.
+            server.start()
+            self.assertIn('"event":"research.key_lost"', server.text())
+            self.assertEqual(server.submit(phq9("r2", "p1", [1] * 9)).status, 202)
+
     @staticmethod
     def rows(server):
         """Every row of every table, but the numbers of the stream's events, which a rebuild makes

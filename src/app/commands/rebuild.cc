@@ -12,6 +12,7 @@
 #include "app/wiring.h"
 #include "base/clock.h"
 #include "io/posix_file_system.h"
+#include "journal/inspect.h"
 #include "security/research_key.h"
 #include "services/epro/effects.h"
 #include "services/epro/schema.h"
@@ -23,9 +24,15 @@ base::Result<tasks::Rebuilt> Rebuild(const config::Config& config) {
   io::FileSystem& files = io::PosixFileSystem();
   // A running server holds it. The journal is opened as a server would: its end is recovered first.
   WEIR_ASSIGN_OR_RETURN(const auto lock, files.Lock(config.data_dir));
-  WEIR_ASSIGN_OR_RETURN(const auto key, security::ResearchKey::LoadOrCreate(config.data_dir));
   journal::Options options = config.journal.options;
   options.directory = JournalDirectory(config);
+  // Of nothing an empty store would be made, in the place of the one that is there.
+  WEIR_ASSIGN_OR_RETURN(const bool any, journal::HasSegments(files, options.directory));
+  if (!any) {
+    return base::Fail(base::ErrorCode::kNotFound,
+                      "there is no segment of a journal in " + options.directory);
+  }
+  WEIR_ASSIGN_OR_RETURN(const auto key, security::ResearchKey::Load(config.data_dir));
   WEIR_ASSIGN_OR_RETURN(const auto journal,
                         journal::Journal::Open(files, base::SystemClock(), options));
   WEIR_ASSIGN_OR_RETURN(auto routing, alerts::Routing::Build(RoutingOptions(config)));
