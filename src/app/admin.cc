@@ -89,11 +89,14 @@ class AdminHandler final : public net::Handler {
                                    "here are /metrics, /livez, /readyz and /debug/pprof/", {}));
     }
     const std::string header = "Allow: " + allow + "\r\n";
-    const bool options = request.method == net::Method::kOptions;
-    loop.Respond(request.ticket, {.status = options ? 204 : 405,
-                                  .content_type = net::kProblemContentType,
-                                  .headers = header,
-                                  .body = options ? "" : Problem(405, "this path takes " + allow)});
+    if (request.method == net::Method::kOptions) {
+      return loop.Respond(request.ticket, {.status = 204, .headers = header});
+    }
+    const std::string body =
+        net::ProblemJson(405, "method-not-allowed", "this path takes " + allow, {});
+    loop.Respond(
+        request.ticket,
+        {.status = 405, .content_type = net::kProblemContentType, .headers = header, .body = body});
   }
 
   const observe::Metrics& metrics_;

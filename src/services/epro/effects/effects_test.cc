@@ -70,6 +70,14 @@ TEST_F(EffectsTest, ResearchHoldsNoFreeTextAndNoIds) {
   }
 }
 
+TEST_F(EffectsTest, WhatHasNoWordsIsNotWithheld) {
+  Send("r1", R"({"44250-9":null,"44255-8":true,"44259-0":1,"44254-1":{"code":"LA6568-5"}})");
+  Apply();
+  EXPECT_THAT(Rows("SELECT n || '|' || item || '|' || coalesce(original, '') || '|' || withheld"
+                   " FROM research_item ORDER BY n"),
+              ElementsAre("0|44250-9|null|0", "1|44255-8|true|0", "2|44259-0|1|0", "3|44254-1||1"));
+}
+
 TEST_F(EffectsTest, APseudonymIsThePatientsOwnInEachStudy) {
   AddReport(journal_, {.study = "a", .report = "1", .data = "\"x\""});
   AddReport(journal_, {.study = "a", .report = "2", .data = "\"x\""});

@@ -41,6 +41,11 @@ bool IsNumber(std::string_view json) {
   return !json.empty() && (json[0] == '-' || (json[0] >= '0' && json[0] <= '9'));
 }
 
+// A value that has no words in it.
+bool IsWordless(std::string_view json) {
+  return IsNumber(json) || json == "true" || json == "false" || json == "null";
+}
+
 // Whether the original says no more than the option does.
 bool IsUsualForm(const CleanItem& item, const AnswerOption& option) {
   const std::string_view original = item.original;
@@ -124,7 +129,7 @@ void ItemWriter::Write(const clinical::Definition* definition,
     // What the sender alone has worded, be it the name of an item, may tell who the patient is.
     if (item == nullptr) continue;
     const bool safe = item->safe_text;
-    WriteOwn(pseudonymous, clean, safe || usual || IsNumber(clean.original),
+    WriteOwn(pseudonymous, clean, safe || usual || IsWordless(clean.original),
              safe || option != nullptr, safe);
   }
   all.EndArray();
