@@ -116,9 +116,10 @@ class Weir(Server):
 
 
 class Floor:
-    """The bare epoll loop, sending the server's own answer."""
+    """A bare epoll loop that sends the server's own answer: over HTTP/1.1, or `floor_h2`."""
 
-    def __init__(self, answer, token):
+    def __init__(self, answer, token, program="floor"):
+        self.program = program
         self.answer_file = tempfile.NamedTemporaryFile()
         self.answer_file.write(answer)
         self.answer_file.flush()
@@ -126,7 +127,8 @@ class Floor:
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            [os.path.join(BUILD, "bench", "floor", "bench_floor"), "--answer", self.answer_file.name],
+            [os.path.join(BUILD, "bench", self.program, f"bench_{self.program}"), "--answer",
+             self.answer_file.name],
             stdout=subprocess.PIPE, text=True)
         self.port = int(re.search(r":(\d+)", self.process.stdout.readline()).group(1))
         return self
@@ -159,7 +161,7 @@ def surge(server, *arguments, check=True):
         before = cpu_seconds(server.pid)
         done = subprocess.run(
             [PROGRAM, "surge", "--url", server.url, "--token", server.token, "--json", out.name,
-             *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+             *getattr(server, "surge_arguments", []), *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
         cpu = cpu_seconds(server.pid) - before
         text = out.read()
     if not text or (check and done.returncode != 0):
@@ -173,6 +175,13 @@ def surge(server, *arguments, check=True):
 def closed_loop(server, seconds, connections=512):
     return surge(server, "--closed-loop", "--seconds", f"{seconds}s", "--warm-up", "1s",
                  "--connections", str(connections), "--resend", "0", "--no-alerts")
+
+
+def http2_loop(server, seconds, streams=32, connections=16):
+    """The same over HTTP/2: as many requests are in flight."""
+    return surge(server, "--closed-loop", "--seconds", f"{seconds}s", "--warm-up", "1s", "--http2",
+                 "--connections", str(connections), "--streams", str(streams), "--resend", "0",
+                 "--no-alerts")
 
 
 def load(server, reports, urgent_share=0.01):

@@ -2,6 +2,7 @@
 
 import time
 
+import protocols
 from harness import (Floor, Weir, closed_loop, fsync_floor, load, median, rss_bytes, seconds_until,
                      surge)
 
@@ -273,4 +274,5 @@ def story(figures, scale):
 
 SECTIONS = {"submit": submit, "uring": uring, "running": running, "latency": latency,
             "tasks": tasks, "herd": herd, "alerts": alerts, "growth": growth, "start": start,
+            "http2": protocols.http2, "tls": protocols.tls,
             "guard": guard, "overload": overload, "story": story}
