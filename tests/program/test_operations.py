@@ -169,6 +169,35 @@ class Tokens(unittest.TestCase):
             # Whoever still has a token sees the alert.
             wait_for(lambda: b"p-secret" in server.get("/api/v1/alerts", headers=app).body, 10, "seen")
 
+    def test_the_audit_trail_says_who_did_what(self):
+        with Server() as server:
+            headers = {"Authorization": "Bearer " + self.run_weir(
+                server, "tokens", "add", "dr-who", "--scopes", "all").stdout.strip()}
+            wait_for(lambda: server.get("/api/v1/tasks").status == 401, 10, "closed")
+            server.submit(phq9("r-1", "p-1", [1] * 9), headers=headers)
+            for path in ("/api/v1/reports/default/r-1", "/api/v1/studies/default/patients/p-1/diary",
+                         "/api/v1/studies/default/export?table=items", "/api/v1/alerts?patient=p-1"):
+                server.get(path, headers=headers)
+            server.request("POST", "/api/v1/tasks/diary/pause", headers=headers)
+            wait_for(lambda: server.get("/api/v1/alerts/a-2", headers=headers).status == 200, 10, "raised")
+            server.request("POST", "/api/v1/alerts/a-2/acknowledge", body={"note": "seen"},
+                           headers=headers)
+            self.assertEqual(server.terminate(), 0)
+            journal = os.path.join(server.data_dir, "journal")
+            def dump(*flags):
+                return subprocess.run([PROGRAM, "journal", "dump", journal, *flags],
+                                      capture_output=True, text=True, check=True).stdout
+            self.assertNotIn("p-1", dump(), "without the flag there is nobody's data")
+            records = [json.loads(line) for line in dump("--heads").splitlines()]
+            done = {(record["kind"], head.get("action"), head.get("subject")) for record in records
+                    if (head := record["head"]).get("actor") == "dr-who"}
+            self.assertLessEqual({("audit", "read", "r-1"), ("audit", "read", "p-1"),
+                                  ("audit", "export", "items"), ("audit", "list", "p-1"),
+                                  ("audit", "pause", "diary"), ("task_state", None, None),
+                                  ("alert_acknowledged", None, None)}, done)
+            report = next(record["head"] for record in records if record["kind"] == "report")
+            self.assertEqual((report["report_id"], report["sender"]), ("r-1", "dr-who"))
+
     def test_a_study_that_is_not_the_tokens_is_refused(self):
         with Server() as server:
             secret = self.run_weir(server, "tokens", "add", "doctor", "--scopes", "alerts",

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "app/commands/commands.h"
+#include "app/commands/record_head.h"
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "io/posix_file_system.h"
@@ -69,11 +70,11 @@ int List(const std::string& directory) {
   return kDone;
 }
 
-// One JSON object a line. Bodies are patients' data: only on demand.
-int Dump(const std::string& directory, uint64_t from, uint64_t count, bool bodies) {
+// One JSON object a line. Heads and bodies are patients' data: only on demand.
+int Dump(const std::string& directory, uint64_t from, uint64_t count, bool heads, bool bodies) {
   const auto dumped = journal::DumpRecords(
       io::PosixFileSystem(), directory, base::Offset(from), count,
-      [bodies](const journal::RecordView& record) -> base::Status {
+      [heads, bodies](const journal::RecordView& record) -> base::Status {
         std::string line;
         base::JsonWriter json(line);
         json.BeginObject().Key("offset").Number(record.offset.value());
@@ -84,6 +85,7 @@ int Dump(const std::string& directory, uint64_t from, uint64_t count, bool bodie
         json.Key("sha256").String(record.sha256.hex());
         json.Key("head_bytes").Number(uint64_t{record.head.size()});
         json.Key("body_bytes").Number(uint64_t{record.body.size()});
+        if (heads) WriteHead(json.Key("head"), record);
         if (bodies) json.Key("body").String(record.body);
         json.EndObject();
         std::puts(line.c_str());
@@ -101,6 +103,7 @@ struct Arguments {
   std::string expect;
   uint64_t from = 0;
   uint64_t count = std::numeric_limits<uint64_t>::max();
+  bool heads = false;
   bool bodies = false;
 };
 
@@ -124,9 +127,12 @@ void AddJournal(CLI::App& app, int* exit_code) {
   CLI::App* dump = add("dump", "prints records, one JSON object a line");
   dump->add_option("--from", arguments->from, "first offset");
   dump->add_option("--count", arguments->count, "how many");
+  dump->add_flag("--heads", arguments->heads,
+                 "with what their heads say, such as who did what: patients' data");
   dump->add_flag("--bodies", arguments->bodies, "with the bodies: patients' data");
   dump->callback([=] {
-    *exit_code = Dump(arguments->directory, arguments->from, arguments->count, arguments->bodies);
+    *exit_code = Dump(arguments->directory, arguments->from, arguments->count, arguments->heads,
+                      arguments->bodies);
   });
 }
 
