@@ -406,7 +406,7 @@ class Program {
       log_->Error("tokens.unreadable", "the tokens could not be read; those of before are in force",
                   {observe::Because(tokens.error())});
     }
-    log_->Info("config.reload_done", "configuration, instruments and tokens were reloaded",
+    log_->Info("config.reload_done", "all that was not refused has been reloaded",
                {observe::Count("reloaded", changes.reloadable.size()),
                 observe::Count("needs_restart", changes.needs_restart.size())});
   }
