@@ -171,7 +171,7 @@ class Operation(unittest.TestCase):
                     os.rename(path + ".away", path)
             # Without a copy of the key the server starts, and says what it means.
             server.start()
-            self.assertIn('"event":"research.key_lost"', server.text())
+            wait_for(lambda: '"event":"research.key_lost"' in server.text(), 10, "told")
             self.assertEqual(server.submit(phq9("r2", "p1", [1] * 9)).status, 202)
 
     @staticmethod

@@ -6,7 +6,7 @@ import struct
 import sys
 import unittest
 
-from weir_server import Server
+from weir_server import Server, wait_for
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 IO_URING_SETUP, EPERM = 425, 1
@@ -43,7 +43,8 @@ class Transport(unittest.TestCase):
 
     def says(self, server, transport):
         self.assertRegex(server.text(), rf"\n  sockets {transport}\n")
-        self.assertIn(f'"transport":"{transport}"', server.text())
+        # The log says so after what is printed for people.
+        wait_for(lambda: f'"transport":"{transport}"' in server.text(), 10, "logged")
 
     def test_epoll_when_asked_for(self):
         with Server(sets=["Net.Transport=epoll"]) as server:
