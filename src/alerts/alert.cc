@@ -1,7 +1,8 @@
 #include "alerts/alert.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/number.h"
 
 namespace weir::alerts {
 
@@ -39,12 +40,9 @@ std::optional<Offset> ParseAlertId(std::string_view id) {
   if (!id.starts_with("a-")) return std::nullopt;
   id.remove_prefix(2);
   if (id.size() > 1 && id.front() == '0') return std::nullopt;  // one id has one spelling
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), value);
-  // The store's integers are signed.
-  if (error != std::errc() || end != id.data() + id.size() || value > INT64_MAX)
-    return std::nullopt;
-  return Offset(value);
+  const auto value = base::ParseNumber<uint64_t>(id);
+  if (!value || *value > INT64_MAX) return std::nullopt;  // the store's integers are signed
+  return Offset(*value);
 }
 
 namespace {

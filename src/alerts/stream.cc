@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <thread>
 
 #include "alerts/queries.h"
 #include "alerts/subscriber.h"
+#include "base/number.h"
 
 namespace weir::alerts {
 
@@ -326,10 +326,7 @@ Result<std::unique_ptr<Stream>> Stream::Start(const StreamOptions& options,
 
 std::optional<int64_t> ParseLastEventId(std::string_view text) {
   if (text.empty()) return std::nullopt;
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool number = error == std::errc() && end == text.data() + text.size();
-  return number ? value : 0;
+  return base::ParseNumber<int64_t>(text).value_or(0);
 }
 
 }  // namespace weir::alerts

@@ -1,9 +1,9 @@
 #include "journal/archive.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/bytes.h"
+#include "base/number.h"
 
 namespace weir::journal {
 namespace {
@@ -26,8 +26,9 @@ std::string_view Cut(std::string_view& rest, char separator) {
 }
 
 bool ParseNumber(std::string_view text, uint64_t* value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value);
-  return error == std::errc() && end == text.data() + text.size();
+  const auto number = base::ParseNumber<uint64_t>(text);
+  *value = number.value_or(0);
+  return number.has_value();
 }
 
 bool ParseLine(std::string_view line, ArchivedSegment* segment) {

@@ -1,8 +1,7 @@
 #include "security/replies.h"
 
-#include <charconv>
-
 #include "base/json_writer.h"
+#include "base/number.h"
 #include "net/problem.h"
 #include "net/router.h"
 
@@ -85,14 +84,13 @@ tl::expected<uint64_t, Invalid> QueryNumber(std::string_view query, std::string_
                                             uint64_t low, uint64_t high, uint64_t fallback) {
   const auto text = net::QueryParam(query, name);
   if (!text) return fallback;
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc() || end != text->data() + text->size() || value < low || value > high) {
+  const auto value = base::ParseNumber<uint64_t>(*text);
+  if (!value || *value < low || *value > high) {
     return tl::unexpected(Invalid{
         std::string(name),
         "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high)});
   }
-  return value;
+  return *value;
 }
 
 }  // namespace weir::security

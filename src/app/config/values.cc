@@ -7,6 +7,8 @@
 #include <span>
 #include <vector>
 
+#include "base/number.h"
+
 namespace weir::config {
 namespace {
 
@@ -71,13 +73,9 @@ base::Result<bool> ParseBool(std::string_view text) {
 }
 
 base::Result<int64_t> ParseInteger(std::string_view text) {
-  int64_t value = 0;
-  const char* const last = text.data() + text.size();
-  const auto [end, error] = std::from_chars(text.data(), last, value);
-  if (error != std::errc() || end != last) {
-    return Fail(ErrorCode::kInvalidArgument, "expected a whole number");
-  }
-  return value;
+  const auto value = base::ParseNumber<int64_t>(text);
+  if (!value) return Fail(ErrorCode::kInvalidArgument, "expected a whole number");
+  return *value;
 }
 
 base::Result<double> ParseReal(std::string_view text) {

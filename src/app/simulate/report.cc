@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <initializer_list>
 #include <limits>
 
 #include "app/simulate/svg_chart.h"
+#include "base/number.h"
 
 namespace weir::app {
 namespace {
@@ -46,13 +46,6 @@ std::string ClassName(size_t i) {
   return std::string(guard::Name(static_cast<guard::Criticality>(i)));
 }
 
-std::string Fixed(double value, int digits) {
-  std::array<char, 64> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value,
-                                 std::chars_format::fixed, digits);
-  return {text.data(), end.ptr};
-}
-
 void Append(std::string& csv, std::initializer_list<int64_t> numbers) {
   for (const int64_t number : numbers) csv.append(",").append(std::to_string(number));
 }
@@ -85,9 +78,9 @@ std::string ToCsv(const std::vector<ServedSecond>& seconds) {
     csv += std::to_string(i);
     Append(csv,
            {all.offered, all.offered - all.refused, all.refused, second.failed, second.answered});
-    csv += "," + Fixed(Number(second.wait_p99_ns) / kNsPerMs, 2);
+    csv += "," + base::Fixed(Number(second.wait_p99_ns) / kNsPerMs, 2);
     Append(csv, {second.limit_low, second.limit_high});
-    csv += "," + Fixed(second.processor_share, 3);
+    csv += "," + base::Fixed(second.processor_share, 3);
     for (const size_t of : classes) {
       Append(csv, {second.by_class[of].offered, second.by_class[of].refused});
     }

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/number.h"
+
 namespace weir::app {
 namespace {
 
@@ -31,21 +33,18 @@ double StepOf(double most, double lines) {
   return 10 * power;
 }
 
-std::string Written(double value, std::chars_format format, int precision) {
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value, format, precision);
-  return {text.data(), end.ptr};
-}
-
 // Of a place in the drawing.
-std::string At(double value) { return Written(value, std::chars_format::fixed, 1); }
+std::string At(double value) { return base::Fixed(value, 1); }
 
 // 51,200 and 0.25.
 std::string Label(double value) {
   if (value < 10 && value != std::floor(value)) {
-    return Written(value, std::chars_format::general, 3);
+    std::array<char, 32> text{};
+    return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value,
+                                       std::chars_format::general, 3)
+                             .ptr};
   }
-  std::string text = Written(value, std::chars_format::fixed, 0);
+  std::string text = base::Fixed(value, 0);
   for (int at = static_cast<int>(text.size()) - 3; at > 0; at -= 3) {
     text.insert(static_cast<size_t>(at), 1, ',');
   }

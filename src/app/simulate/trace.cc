@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string>
 #include <string_view>
+
+#include "base/number.h"
 
 namespace weir::app {
 namespace {
@@ -37,8 +38,9 @@ std::vector<std::string_view> Fields(std::string_view line) {
 }
 
 bool ParseNumber(std::string_view text, int64_t min, int64_t max, int64_t& out) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc() && end == text.data() + text.size() && out >= min && out <= max;
+  const auto number = base::ParseNumber<int64_t>(text);
+  out = number.value_or(0);
+  return number && out >= min && out <= max;
 }
 
 bool ParseClass(std::string_view text, guard::Criticality& out) {

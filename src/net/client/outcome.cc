@@ -3,8 +3,9 @@
 #include <time.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string>
+
+#include "base/number.h"
 
 namespace weir::net {
 
@@ -21,9 +22,7 @@ guard::Outcome OutcomeOf(const base::Result<ClientResponse>& answer) {
 }
 
 std::optional<int64_t> ParseRetryAfter(std::string_view value, int64_t now_ms) {
-  uint32_t seconds = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (error == std::errc() && end == value.data() + value.size()) return int64_t{seconds} * 1000;
+  if (const auto seconds = base::ParseNumber<uint32_t>(value)) return int64_t{*seconds} * 1000;
   // "Sun, 06 Nov 1994 08:49:37 GMT": the only form that a sender may still use.
   const std::string text(value);
   tm fields{};
