@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/random.h"
+
 namespace weir::alerts {
 
 int64_t BackoffMs(const RetryOptions& options, uint32_t failures, uint64_t random) {
   const double grown = options.min_ms * std::pow(options.factor, std::max(failures, 1u) - 1.0);
   const double bound = std::min<double>(options.max_ms, grown);
-  // The upper 53 bits as a fraction in [0, 1).
-  const double fraction = static_cast<double>(random >> 11) * 0x1p-53;
-  return static_cast<int64_t>(bound * fraction);
+  return static_cast<int64_t>(bound * base::ToFraction(random));
 }
 
 Answer Judge(int status) {

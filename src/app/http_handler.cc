@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/random.h"
 #include "net/problem.h"
 #include "security/limits.h"
 
@@ -41,9 +42,6 @@ std::string_view TypeOf(int status) {
       return "error";
   }
 }
-
-// Uniform in [0, 1).
-double Share(uint64_t random) { return static_cast<double>(random >> 11) * 0x1p-53; }
 
 // How long the sender waits, in milliseconds, at most `most`; nullopt: `given` is no such number.
 std::optional<int> TimeoutOf(std::string_view given, int most) {
@@ -145,7 +143,7 @@ bool HttpHandler::WithinLimits(net::Loop& loop, const net::Request& request,
 void HttpHandler::OnAnswered(net::Loop& loop, net::Mark mark, int status) {
   const bool entered = mark.value % guard::Gate::kTokenEnd != 0;
   if (entered) NoteEntered(mark, status, loop.now_ns());
-  const auto draw = [this] { return Share(parts_.gate->Random()); };
+  const auto draw = [this] { return base::ToFraction(parts_.gate->Random()); };
   if (status != 0 && access_log_.Wants(status, entered, draw)) {
     LogAccess(mark, entered, status, loop.now_ns());
   }

@@ -21,6 +21,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/random.h"
 #include "guard/criticality.h"
 #include "guard/delay_shedder.h"
 #include "guard/fair_share.h"
@@ -125,7 +126,7 @@ class Gate {
   static constexpr unsigned kCellShift = 8;
   static_assert(FairShare::kCells << kCellShift <= kTokenEnd);
 
-  double Draw() { return static_cast<double>(Random() >> 11) * 0x1p-53; }  // in [0, 1)
+  double Draw() { return base::ToFraction(Random()); }
   Entry Decide(Criticality of, Rank rank, uint32_t token, int64_t now_ns);
   struct Others {  // what other loops hold, as last looked at
     int64_t count = 0;

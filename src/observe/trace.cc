@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/random.h"
 #include "base/sha256.h"
 
 namespace weir::observe {
@@ -140,7 +141,7 @@ SpanId TraceIds::NextSpan() noexcept {
 }
 
 bool TraceIds::Sample(double share) noexcept {
-  return share > 0 && static_cast<double>(Next() >> 11) * 0x1p-53 < share;
+  return share > 0 && base::ToFraction(Next()) < share;
 }
 
 TraceId TraceOf(std::string_view traceparent, TraceIds& ids) {
