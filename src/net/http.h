@@ -71,6 +71,8 @@ class BodyWriter {
   // the client went away first.
   virtual void OnDrained(std::function<void()> drained) = 0;
   virtual void OnClosed(std::function<void(bool complete)> closed) = 0;
+  // False: only the header is sent, as to HEAD, and what is written is passed over.
+  virtual bool has_body() const = 0;
 };
 
 // Receives a request body in pieces, instead of one whole body.

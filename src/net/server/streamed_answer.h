@@ -38,6 +38,7 @@ class StreamedAnswer final : public BodyWriter {
   void Abort() override;
   void OnDrained(std::function<void()> drained) override;
   void OnClosed(std::function<void(bool complete)> closed) override;
+  bool has_body() const override { return !bodiless_; }
 
   bool ended() const { return ended_; }
   bool aborted() const { return aborted_; }

@@ -185,7 +185,7 @@ void HandleConflicts(const ApiParts& parts, const Call& call) {
 // answers: only a deadline that the caller has given ends it.
 void OpenExport(const ApiParts& parts, net::Loop& loop, net::Ticket ticket, const Asked& asked,
                 const std::string& study, const std::string& table_name,
-                std::optional<base::Offset> at, int64_t deadline_ns, net::Method method) {
+                std::optional<base::Offset> at, int64_t deadline_ns) {
   const auto table = ParseExportTable(table_name);
   net::Reply refusal;
   std::shared_ptr<Export> opened;
@@ -206,11 +206,10 @@ void OpenExport(const ApiParts& parts, net::Loop& loop, net::Ticket ticket, cons
           return net::Problem(409, "not-yet-applied", result.error().message, asked.trace_id);
         });
   }
-  loop.Post([parts, &loop, ticket, opened, refusal = std::move(refusal), table_name, deadline_ns,
-             method] {
+  loop.Post([parts, &loop, ticket, opened, refusal = std::move(refusal), table_name, deadline_ns] {
     if (!opened) return net::Respond(loop, ticket, refusal);
     ExportFeed::Start(loop, ticket, parts.helpers, parts.readers, table_name + ".csv",
-                      std::move(*opened), deadline_ns, method);
+                      std::move(*opened), deadline_ns);
   });
 }
 
@@ -220,11 +219,11 @@ void HandleExport(const ApiParts& parts, const Call& call) {
   if (!at) return Refuse(call, at.error());
   std::optional<base::Offset> cut;
   if (*at != UINT64_MAX) cut = base::Offset(*at);
-  const bool taken = parts.helpers.TrySubmit(
-      [parts, &loop = call.loop, ticket = call.request.ticket, asked = Asked(call),
-       study = call.params[0], table, cut, deadline_ns = call.deadline_given ? call.deadline_ns : 0,
-       method = call.request.method] {
-        OpenExport(parts, loop, ticket, asked, study, table, cut, deadline_ns, method);
+  const bool taken =
+      parts.helpers.TrySubmit([parts, &loop = call.loop, ticket = call.request.ticket,
+                               asked = Asked(call), study = call.params[0], table, cut,
+                               deadline_ns = call.deadline_given ? call.deadline_ns : 0] {
+        OpenExport(parts, loop, ticket, asked, study, table, cut, deadline_ns);
       });
   if (taken) return;
   net::Respond(

@@ -12,7 +12,7 @@ constexpr int kBusyRetryMs = 50;
 
 void ExportFeed::Start(net::Loop& loop, net::Ticket ticket, exec::WorkerPool& helpers,
                        store::ReaderPool& readers, const std::string& file_name, Export table,
-                       int64_t deadline_ns, net::Method method) {
+                       int64_t deadline_ns) {
   const std::string headers = "Weir-Cut: " + std::to_string(table.at().value()) +
                               "\r\nContent-Disposition: attachment; filename=\"" + file_name +
                               "\"\r\nCache-Control: no-store\r\n";
@@ -21,7 +21,7 @@ void ExportFeed::Start(net::Loop& loop, net::Ticket ticket, exec::WorkerPool& he
   feed->writer_ = loop.RespondStreaming(
       ticket, {.content_type = "text/csv; charset=utf-8", .headers = headers});
   if (!feed->writer_) return;
-  if (method == net::Method::kHead) return feed->writer_->End();
+  if (!feed->writer_->has_body()) return feed->writer_->End();
   feed->self_ = feed;
   feed->writer_->OnDrained([raw = feed.get()] {
     raw->full_ = false;

@@ -17,7 +17,7 @@ class ExportFeed : public std::enable_shared_from_this<ExportFeed> {
   // clock; 0: none) the answer is broken off, so that nobody takes it for whole.
   static void Start(net::Loop& loop, net::Ticket ticket, exec::WorkerPool& helpers,
                     store::ReaderPool& readers, const std::string& file_name, Export table,
-                    int64_t deadline_ns, net::Method method);
+                    int64_t deadline_ns);
 
  private:
   struct Piece {
