@@ -17,20 +17,19 @@ namespace {
 constexpr double kNsPerUs = 1e3;
 constexpr double kNsPerMs = 1e6;
 
+double In(int64_t ns, double unit_ns) { return static_cast<double>(ns) / unit_ns; }
+
 struct Arguments {
   std::string trace;
   std::string svg;
   std::string controller = "states";
   ReplayOptions replay;
-  int64_t cpu_threshold = 900;
-  uint64_t seed = 1;
-  // Of the server around the default shedder.
-  int64_t concurrency_max = guard::GateOptions{}.in_flight_max;
-  int64_t queueing_max = guard::GateOptions{}.queueing_max;
-  double cost_us = 10;
-  double refusal_us = 7;
-  double sync_ms = 1;
-  int64_t sync_records = 256;
+  // Around the default shedder. Its times are told in the units below, its threshold and seed with
+  // those of `replay`.
+  ServerModel server = {.gate = {.mode = guard::ShedderMode::kAuto}};
+  double cost_us = In(server.cost_ns, kNsPerUs);
+  double refusal_us = In(server.refusal_ns, kNsPerUs);
+  double sync_ms = In(server.sync_ns, kNsPerMs);
 };
 
 const std::map<std::string, Controller>& Replayed() {
@@ -42,15 +41,13 @@ const std::map<std::string, Controller>& Replayed() {
 }
 
 ServerModel ModelOf(const Arguments& arguments) {
-  return {.gate = {.mode = guard::ShedderMode::kAuto,
-                   .cpu_threshold = arguments.cpu_threshold,
-                   .in_flight_max = arguments.concurrency_max,
-                   .queueing_max = arguments.queueing_max},
-          .cost_ns = static_cast<int64_t>(arguments.cost_us * kNsPerUs),
-          .refusal_ns = static_cast<int64_t>(arguments.refusal_us * kNsPerUs),
-          .sync_ns = static_cast<int64_t>(arguments.sync_ms * kNsPerMs),
-          .sync_records = arguments.sync_records,
-          .seed = arguments.seed};
+  ServerModel model = arguments.server;
+  model.gate.cpu_threshold = arguments.replay.cpu_threshold;
+  model.cost_ns = static_cast<int64_t>(arguments.cost_us * kNsPerUs);
+  model.refusal_ns = static_cast<int64_t>(arguments.refusal_us * kNsPerUs);
+  model.sync_ns = static_cast<int64_t>(arguments.sync_ms * kNsPerMs);
+  model.seed = arguments.replay.seed;
+  return model;
 }
 
 template <class Second>
@@ -78,8 +75,6 @@ int Run(const Arguments& arguments) {
   if (arguments.controller == "auto") return Tell(Serve(*trace, ModelOf(arguments)), arguments);
   ReplayOptions options = arguments.replay;
   options.controller = Replayed().at(arguments.controller);
-  options.cpu_threshold = arguments.cpu_threshold;
-  options.seed = arguments.seed;
   return Tell(Replay(*trace, options), arguments);
 }
 
@@ -93,11 +88,12 @@ void AddServerOptions(CLI::App& simulate, Arguments& arguments) {
   };
   add("--sync-ms", arguments.sync_ms, "a sync of the disk, until the trace's sync_ms tells another",
       0.001, 600'000);
-  add("--sync-records", arguments.sync_records, "records that one sync takes at most", 1, 1e6);
+  add("--sync-records", arguments.server.sync_records, "records that one sync takes at most", 1,
+      1e6);
   add("--cost-us", arguments.cost_us, "of the processor, for a call that is let in", 0, 1e6);
   add("--refusal-us", arguments.refusal_us, "the same for one that is refused", 0, 1e6);
-  add("--max-concurrency", arguments.concurrency_max, "Shedder.MaxConcurrency", 1, 1e6);
-  add("--max-queueing", arguments.queueing_max, "Shedder.MaxQueueing", 1, 1e6);
+  add("--max-concurrency", arguments.server.gate.in_flight_max, "Shedder.MaxConcurrency", 1, 1e6);
+  add("--max-queueing", arguments.server.gate.queueing_max, "Shedder.MaxQueueing", 1, 1e6);
 }
 
 }  // namespace
@@ -123,9 +119,10 @@ void AddGuard(CLI::App& app, int* exit_code) {
   simulate->add_option("--burst", arguments->replay.burst, "of the bucket")
       ->check(CLI::Range(1, 1'000'000));
   simulate
-      ->add_option("--cpu-threshold", arguments->cpu_threshold, "of both shedders, in thousandths")
+      ->add_option("--cpu-threshold", arguments->replay.cpu_threshold,
+                   "of both shedders, in thousandths")
       ->check(CLI::Range(0, 999));
-  simulate->add_option("--seed", arguments->seed, "of the draws of auto and google");
+  simulate->add_option("--seed", arguments->replay.seed, "of the draws of auto and google");
   simulate->add_option("--svg", arguments->svg, "writes a plot there");
   AddServerOptions(*simulate, *arguments);
   simulate->footer(
