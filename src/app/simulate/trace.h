@@ -1,18 +1,14 @@
 // A trace of calls, as `weir guard simulate` replays it.
 //
 // CSV under a heading that begins with `at_ms,service_ms,result`; after these may stand, in any
-// order, `class`, `count`, `cpu` and `sync_ms`. Calls stand in order of time.
-//
-// | column     | says                                                          | left out or empty
-// |
-// |------------|---------------------------------------------------------------|-------------------|
-// | at_ms      | when the call comes                                           | | | service_ms |
-// how long it takes if it goes out                              |                   | | result | ok
-// or fail: how it ends                                       |                   | | class      |
-// urgent, report, metric, read or export                        | report            | | count | so
-// many such calls come at once                               | 1                 | | cpu        |
-// the CPU at that moment, in thousandths                        | not known         | | sync_ms |
-// how long a sync of the disk takes from that moment on         | as before         |
+// order, the others. Calls stand in order of time.
+// - at_ms: when the call comes.
+// - service_ms: how long it takes if it goes out.
+// - result: how it ends, ok or fail.
+// - class: urgent, report, metric, read or export. Left out or empty: report.
+// - count: so many such calls come at once. Left out or empty: one.
+// - cpu: the CPU at that moment, in thousandths. Left out or empty: not known.
+// - sync_ms: how long a sync of the disk takes from that moment on. Left out or empty: as before.
 #pragma once
 
 #include <cstdint>
