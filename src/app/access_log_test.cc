@@ -3,11 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
+
+#include "testing/disk/virtual_clock.h"
 
 namespace weir::app {
 namespace {
@@ -16,12 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class StillClock final : public base::Clock {
- public:
-  int64_t WallMs() const override { return 0; }
-  int64_t SteadyNs() const override { return ns; }
-  std::atomic<int64_t> ns{0};
-};
+;
 
 class AccessLogTest : public ::testing::Test {
  protected:
@@ -46,7 +42,7 @@ class AccessLogTest : public ::testing::Test {
     access.Write({.status = status, .let_in = let_in, .route = observe::Literal("/submit")});
   }
 
-  StillClock clock_;
+  testing::VirtualClock clock_{0};
   std::mutex mutex_;
   std::vector<std::string> lines_;
   const std::unique_ptr<observe::Log> log_;
@@ -101,7 +97,7 @@ TEST_F(AccessLogTest, AFloodOfRefusalsIsBoundedAndHoldsNoOtherLineBack) {
   EXPECT_THAT(Lines(), SizeIs(3));
   Answer(access, 202, true);
   EXPECT_THAT(Lines(), SizeIs(1));
-  clock_.ns += 1'000'000'000;
+  clock_.AdvanceMs(1'000);
   Answer(access, 401, false);
   EXPECT_THAT(Lines(), ElementsAre(::testing::AllOf(HasSubstr(R"("status":401)"),
                                                     HasSubstr(R"("suppressed":9997)"))));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "observe/log_output.h"
+#include "testing/disk/virtual_clock.h"
 
 namespace weir::observe {
 namespace {
@@ -21,12 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class StillClock final : public base::Clock {
- public:
-  int64_t WallMs() const override { return 0; }
-  int64_t SteadyNs() const override { return ns; }
-  std::atomic<int64_t> ns{0};
-};
+;
 
 class LogTest : public ::testing::Test {
  protected:
@@ -42,7 +38,7 @@ class LogTest : public ::testing::Test {
     const std::lock_guard lock(mutex_);
     return lines_;
   }
-  StillClock clock_;
+  testing::VirtualClock clock_{0};
   std::mutex mutex_;
   std::vector<std::string> lines_;
 };
@@ -75,7 +71,7 @@ TEST_F(LogTest, HoldsBackAnEventThatRepeatsAndSaysHowOften) {
   log->Info("other", "another event has its own measure");
   EXPECT_EQ(Lines(*log).size(), 4u);
   EXPECT_EQ(log->stats().suppressed, 7u);
-  clock_.ns += 1'000'000'000;
+  clock_.AdvanceMs(1'000);
   log->Info("flood", "again");
   log->Info("flood", "again");
   const auto lines = Lines(*log);
