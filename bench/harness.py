@@ -42,6 +42,7 @@ class Weir(Server):
     """The server, with a token and a directory of its own that may outlive one process of it."""
 
     more_sets = []  # given to the benchmark by --set, for every server that it starts
+    surge_arguments = ()  # without which the load generator does not reach it
 
     def __init__(self, paused=False, transport="auto", sets=(), sync_ms=0):
         super().__init__(data_dir=make_directory())
@@ -118,6 +119,8 @@ class Weir(Server):
 class Floor:
     """A bare epoll loop that sends the server's own answer: over HTTP/1.1, or `floor_h2`."""
 
+    surge_arguments = ()
+
     def __init__(self, answer, token, program="floor"):
         self.program = program
         self.answer_file = tempfile.NamedTemporaryFile()
@@ -161,7 +164,8 @@ def surge(server, *arguments, check=True):
         before = cpu_seconds(server.pid)
         done = subprocess.run(
             [PROGRAM, "surge", "--url", server.url, "--token", server.token, "--json", out.name,
-             *getattr(server, "surge_arguments", []), *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+             *server.surge_arguments, *arguments],
+            cwd=ROOT, capture_output=True, text=True, check=False)
         cpu = cpu_seconds(server.pid) - before
         text = out.read()
     if not text or (check and done.returncode != 0):
@@ -217,6 +221,23 @@ class Figures:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"figures": self.rows, "failed": self.failed}, file, indent=1)
+
+
+def in_turns(rounds, ways):
+    """Each of `ways`, {name: what measures it}, in each round, by name: in changing order, for the
+    machine drifts."""
+    measured = []
+    for number in range(rounds):
+        order = list(ways.items())
+        order = order[number % len(order):] + order[:number % len(order)]
+        measured.append({name: measure() for name, measure in order})
+    return measured
+
+
+def closed_loops(servers, seconds):
+    """The ways of in_turns() for `servers`, by name."""
+    return {name: lambda server=server: closed_loop(server, seconds)
+            for name, server in servers.items()}
 
 
 def median(values):

@@ -1,21 +1,9 @@
 """Sections of the benchmark that compare protocols: HTTP/2 with HTTP/1.1 and its own floor, and TLS
 with what is sent in the clear."""
 
-import os
-import subprocess
+from harness import Floor, Weir, closed_loop, http2_loop, in_turns, make_directory, median
 
-from harness import Floor, Weir, closed_loop, http2_loop, make_directory, median
-
-
-def rotated(number, pairs):
-    """Of a round: the machine drifts, so that none is always first."""
-    return pairs[number % len(pairs):] + pairs[:number % len(pairs)]
-
-
-def in_rounds(rounds, ways):
-    """Each way of `ways`, {name: function}, in each round, by name."""
-    return [{name: measure() for name, measure in rotated(number, list(ways.items()))}
-            for number in range(rounds)]
+from certificates import make_certificate  # beside the tests' own server, where the harness looks
 
 
 def ratio(rounds, key, one, other):
@@ -30,9 +18,9 @@ def http2(figures, scale):
     """Durable, unique, token checked, tasks paused, over HTTP/2 in the clear, 32 streams on each of 16
     connections: beside HTTP/1.1 to the same server, and a floor on nghttp2 that does nothing else."""
     with Weir(paused=True) as weir, Floor(weir.answer_bytes(), weir.token, "floor_h2") as floor:
-        rounds = in_rounds(scale.pairs, {"floor": lambda: http2_loop(floor, scale.seconds),
-                                         "http2": lambda: http2_loop(weir, scale.seconds),
-                                         "http1": lambda: closed_loop(weir, scale.seconds)})
+        rounds = in_turns(scale.pairs, {"floor": lambda: http2_loop(floor, scale.seconds),
+                                        "http2": lambda: http2_loop(weir, scale.seconds),
+                                        "http1": lambda: closed_loop(weir, scale.seconds)})
     rates = {name: f"{of(rounds, 'rate', name):,.0f}/s" for name in rounds[0]}
     cpu = {name: f"{of(rounds, 'server_cpu_us', name):.2f} µs" for name in rounds[0]}
     generator = of(rounds, "cpu_us_per_request", "http2")
@@ -50,30 +38,21 @@ class TlsWeir(Weir):
     """The server, over TLS, with a certificate for this run."""
 
     def __init__(self):
-        directory = make_directory()
-        self.certificate = os.path.join(directory, "server.crt")
-        key = os.path.join(directory, "server.key")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
-                        self.certificate], check=True, capture_output=True)
-        super().__init__(paused=True,
-                         sets=[f"Tls.CertFile={self.certificate}", f"Tls.KeyFile={key}"])
+        certificate = make_certificate(make_directory(), "server")
+        super().__init__(paused=True, sets=[f"Tls.CertFile={certificate}.crt",
+                                            f"Tls.KeyFile={certificate}.key"])
+        self.surge_arguments = ("--cacert", f"{certificate}.crt")
 
     @property
     def url(self):
         return f"https://127.0.0.1:{self.port}"
-
-    @property
-    def surge_arguments(self):
-        return ["--cacert", self.certificate]
 
 
 def tls(figures, scale):
     """The same over TLS 1.3, beside a server in the clear: HTTP/2, and HTTP/1.1. Connections are made
     before the clock starts."""
     with Weir(paused=True) as clear, TlsWeir() as encrypted:
-        rounds = in_rounds(scale.pairs, {
+        rounds = in_turns(scale.pairs, {
             "http2 in the clear": lambda: http2_loop(clear, scale.seconds),
             "http2 over TLS": lambda: http2_loop(encrypted, scale.seconds),
             "http1 in the clear": lambda: closed_loop(clear, scale.seconds),

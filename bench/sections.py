@@ -3,8 +3,8 @@
 import time
 
 import protocols
-from harness import (Floor, Weir, closed_loop, fsync_floor, load, median, rss_bytes, seconds_until,
-                     surge)
+from harness import (Floor, Weir, closed_loop, closed_loops, fsync_floor, in_turns, load, median,
+                     rss_bytes, seconds_until, surge)
 
 MIB = 1 << 20
 
@@ -21,16 +21,6 @@ class Scale:
         self.backlog = 50_000 if quick else 1_000_000
         self.journal = 200_000 if quick else 5_000_000
         self.soak_s = 20 if quick else 600
-
-
-def in_turns(rounds, servers, seconds):
-    """Each server in each round, by name, in changing order, for the machine drifts."""
-    measured = []
-    for number in range(rounds):
-        order = list(servers.items())
-        order = order[number % len(order):] + order[:number % len(order)]
-        measured.append({name: closed_loop(server, seconds) for name, server in order})
-    return measured
 
 
 def report_pairs(figures, section, pairs, least_rate, most_cpu=None):
@@ -51,7 +41,7 @@ def report_pairs(figures, section, pairs, least_rate, most_cpu=None):
 def submit(figures, scale):
     """Durable, unique, token checked, tasks paused, over epoll."""
     with Weir(paused=True, transport="epoll") as weir, Floor(weir.answer_bytes(), weir.token) as floor:
-        pairs = in_turns(scale.pairs, {"floor": floor, "ours": weir}, scale.seconds)
+        pairs = in_turns(scale.pairs, closed_loops({"floor": floor, "ours": weir}, scale.seconds))
         return report_pairs(figures, "submit", pairs, least_rate=0.75, most_cpu=1.6)
 
 
@@ -60,8 +50,9 @@ def uring(figures, scale):
     with Weir(paused=True, transport="io_uring") as weir, \
             Weir(paused=True, transport="epoll") as epoll, \
             Floor(weir.answer_bytes(), weir.token) as floor:
-        rounds = in_turns(scale.pairs, {"floor": floor, "ours": weir, "epoll": epoll},
-                          scale.seconds)
+        rounds = in_turns(
+            scale.pairs,
+            closed_loops({"floor": floor, "ours": weir, "epoll": epoll}, scale.seconds))
         report_pairs(figures, "uring", rounds, least_rate=0.85, most_cpu=1.35)
         for name, key in [("requests/s", "rate"), ("server's CPU per request", "server_cpu_us")]:
             ratio = median([one["ours"][key] / one["epoll"][key] for one in rounds])
@@ -72,7 +63,7 @@ def uring(figures, scale):
 def running(figures, scale):
     """The same while the tasks work: intake keeps priority, the rest is worked off afterwards."""
     with Weir() as weir, Floor(weir.answer_bytes(), weir.token) as floor:
-        pairs = in_turns(scale.pairs, {"floor": floor, "ours": weir}, scale.seconds)
+        pairs = in_turns(scale.pairs, closed_loops({"floor": floor, "ours": weir}, scale.seconds))
         report_pairs(figures, "running", pairs, least_rate=0.55)
         left = weir.lag()
         took = seconds_until(lambda: weir.lag() == 0, 1800, "the tasks have caught up")
@@ -196,7 +187,7 @@ def guard(figures, scale):
             Weir(paused=True, sets=far) as limits, \
             Weir(paused=True, sets=["Shedder.MaxQueueing=1"]) as refusing:
         servers = {"on": on, "off": off, "limits": limits}
-        rounds = in_turns(3 if scale.quick else 15, servers, 2)
+        rounds = in_turns(3 if scale.quick else 15, closed_loops(servers, 2))
 
         def cpu(one, name):
             return one[name]["server_cpu_us"]

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
+from certificates import make_certificate
 from weir_server import ROOT, Server
 
 OPERATIONS = os.path.join(ROOT, "docs", "operations")
@@ -43,14 +44,9 @@ class Observability(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.directory = tempfile.TemporaryDirectory()
-        certificate = os.path.join(cls.directory.name, "cert.pem")
-        key = os.path.join(cls.directory.name, "key.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                        "-keyout", key, "-out", certificate], check=True, capture_output=True,
-                       timeout=60)
+        certificate = make_certificate(cls.directory.name, "server")
         # With all that has metrics of its own: TLS, a target with its breaker, traces.
-        with Server(sets=[f"Tls.CertFile={certificate}", f"Tls.KeyFile={key}",
+        with Server(sets=[f"Tls.CertFile={certificate}.crt", f"Tls.KeyFile={certificate}.key",
                           "Alerts.Targets.ward.Url=http://127.0.0.1:9/alerts",
                           "Alerts.Targets.ward.Secret=s3cret",
                           "Trace.Otlp.Endpoint=127.0.0.1:9",

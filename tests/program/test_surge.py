@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from test_tls import make_certificate
+from certificates import make_certificate
 from weir_server import PROGRAM, Server, full_scale, wait_for
 
 REPORTS = 4000 if full_scale() else 800

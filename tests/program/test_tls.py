@@ -12,22 +12,8 @@ import tempfile
 import time
 import unittest
 
+from certificates import make_certificate
 from weir_server import PROGRAM, Server, full_scale, wait_for
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
-
-
-def make_certificate(directory, name, issuer=None, common_name="localhost"):
-    """PEM files NAME.crt and NAME.key; signed by ISSUER's, or by itself."""
-    path = os.path.join(directory, name)
-    signer = ["-CA", issuer + ".crt", "-CAkey", issuer + ".key"] if issuer else []
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-days", "2", "-subj", f"/CN={common_name}",
-            "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-            "-keyout", path + ".key", "-out", path + ".crt", *signer)
-    return path
 
 
 def fingerprint(path):
