@@ -172,7 +172,7 @@ class Tokens(unittest.TestCase):
     def test_the_audit_trail_says_who_did_what(self):
         with Server() as server:
             headers = {"Authorization": "Bearer " + self.run_weir(
-                server, "tokens", "add", "dr-who", "--scopes", "all").stdout.strip()}
+                server, "tokens", "add", "doctor", "--scopes", "all").stdout.strip()}
             wait_for(lambda: server.get("/api/v1/tasks").status == 401, 10, "closed")
             server.submit(phq9("r-1", "p-1", [1] * 9), headers=headers)
             for path in ("/api/v1/reports/default/r-1", "/api/v1/studies/default/patients/p-1/diary",
@@ -190,13 +190,13 @@ class Tokens(unittest.TestCase):
             self.assertNotIn("p-1", dump(), "without the flag there is nobody's data")
             records = [json.loads(line) for line in dump("--heads").splitlines()]
             done = {(record["kind"], head.get("action"), head.get("subject")) for record in records
-                    if (head := record["head"]).get("actor") == "dr-who"}
+                    if (head := record["head"]).get("actor") == "doctor"}
             self.assertLessEqual({("audit", "read", "r-1"), ("audit", "read", "p-1"),
                                   ("audit", "export", "items"), ("audit", "list", "p-1"),
                                   ("audit", "pause", "diary"), ("task_state", None, None),
                                   ("alert_acknowledged", None, None)}, done)
             report = next(record["head"] for record in records if record["kind"] == "report")
-            self.assertEqual((report["report_id"], report["sender"]), ("r-1", "dr-who"))
+            self.assertEqual((report["report_id"], report["sender"]), ("r-1", "doctor"))
 
     def test_a_study_that_is_not_the_tokens_is_refused(self):
         with Server() as server:
