@@ -33,6 +33,7 @@ class Writer final : public weir::net::BodyWriter {
   void Abort() override { WEIR_CHECK(false); }
   void OnDrained(std::function<void()>) override {}
   void OnClosed(std::function<void(bool)>) override {}
+  bool has_body() const override { return true; }
   const std::string& text() const { return text_; }
   bool ended() const { return ended_; }
 
