@@ -6,6 +6,15 @@
 #include "net/server/http2_stream.h"
 
 namespace weir::net {
+namespace {
+
+// Window updates with which a client may answer what it was sent without being counted. It opens
+// two windows, the stream's and the connection's: for each DATA frame at the most eager, or by so
+// many bytes as it reads at once (Go's client: 4 KiB).
+constexpr uint64_t kUpdatesPerData = 2;
+constexpr uint64_t kBytesPerUpdate = 1024;
+
+}  // namespace
 
 struct Http2Session::Callbacks {
   static Http2Session& Of(void* user) { return *static_cast<Http2Session*>(user); }
@@ -56,6 +65,13 @@ struct Http2Session::Callbacks {
       case NGHTTP2_RST_STREAM:
         self.CountReset();
         return 0;
+      case NGHTTP2_WINDOW_UPDATE:
+        if (self.updates_due_ > 0) {
+          --self.updates_due_;
+        } else {
+          self.CountIdleFrame();
+        }
+        return 0;
       default:
         self.CountIdleFrame();
         return 0;
@@ -80,6 +96,9 @@ struct Http2Session::Callbacks {
     return 0;
   }
   static int FrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type == NGHTTP2_DATA) {
+      Of(user).updates_due_ += kUpdatesPerData + frame->hd.length / kBytesPerUpdate;
+    }
     const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (!carries || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     if (Stream* stream = Of(user).Find(frame->hd.stream_id)) {

@@ -92,6 +92,7 @@ class Http2Session final : public Session {
   int64_t progress_ns_ = 0;
   int64_t second_began_ns_ = 0;
   uint64_t idle_frames_ = 0;
+  uint64_t updates_due_ = 0;  // window updates that what was sent has yet to be answered with
   uint64_t resets_ = 0;
   uint64_t requests_ = 0;  // in this second
   bool any_request_ = false;

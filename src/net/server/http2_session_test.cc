@@ -61,6 +61,37 @@ TEST(Http2Session, EndsAFloodAndServesOthers) {
   }
 }
 
+std::string WindowUpdate(uint32_t stream, uint32_t bytes) {
+  std::string payload;
+  for (const int shift : {24, 16, 8, 0}) payload.push_back(static_cast<char>(bytes >> shift));
+  return Frame(8, 0, stream, payload);
+}
+
+// As Go's client reads: both windows are opened by 4 KiB whenever so much was taken.
+TEST(Http2Session, ALargeAnswerMayBeReadInSmallPieces) {
+  const std::string large(2u << 20, 'x');
+  LoopHarness harness({.http2_idle_frames_max = 50});
+  harness.handler().on_request = [&](Loop& loop, const Request& request) {
+    loop.Respond(request.ticket, {.body = large});
+  };
+  const ConnectionId id = harness.Connect();
+  harness.Receive(id, kOpening + GetOn(1));
+  size_t received = 0;
+  for (size_t read = 0; read < large.size() && !harness.closed(id); read += 4'096) {
+    received += harness.Sent(id).size();
+    harness.Receive(id, WindowUpdate(0, 4'096) + WindowUpdate(1, 4'096));
+  }
+  received += harness.Sent(id).size();
+  EXPECT_FALSE(harness.closed(id));
+  EXPECT_GT(received, large.size());
+  // What answers nothing is a flood all the same.
+  for (uint32_t i = 0; i < 10'000 && !harness.closed(id); ++i) {
+    harness.Receive(id, WindowUpdate(0, 1));
+  }
+  EXPECT_TRUE(harness.closed(id));
+  EXPECT_THAT(harness.Sent(id), HasSubstr(GoAway('\x0b')));
+}
+
 TEST(Http2Session, CountsAHeaderThatIsLateOnceThoughItsClientReadsNothing) {
   LoopHarness harness({.header_timeout_ms = 1'000, .send_timeout_ms = 5'000});
   const ConnectionId id = harness.Connect();
