@@ -137,6 +137,7 @@ void CollectTls(net::TlsContext& tls, observe::Sample& sample) {
   handshakes("incompatible", stats.incompatible);
   handshakes("certificate", stats.certificate);
   handshakes("broken", stats.broken);
+  handshakes("stalled", stats.stalled);
   sample.Gauge("weir_tls_certificate_expires_seconds", "When the certificate ends, since 1970",
                static_cast<double>(tls.expires_ms()) / 1000);
 }

@@ -28,7 +28,8 @@ struct TlsOptions {
   ClientCertificates client_certificates = ClientCertificates::kNone;
   std::string client_ca_file;  // PEM: who signs those of clients
   int64_t ticket_rotation_ms = 3'600'000;
-  // Handshakes under way, of one loop: more wait, unread, until one of them has ended.
+  // Handshakes under way, of one loop: more wait, unread, until one of them has ended, or has taken
+  // HandshakeSlots::kTurnNs.
   unsigned handshakes_max = 1'000;
 };
 
@@ -39,6 +40,7 @@ struct TlsStats {
   std::atomic<uint64_t> incompatible{0};  // no version, cipher or protocol in common
   std::atomic<uint64_t> certificate{0};   // the client's is missing or does not hold
   std::atomic<uint64_t> broken{0};        // malformed, or the client left
+  std::atomic<uint64_t> stalled{0};       // took too long, and was cut off
 };
 
 class TlsContext {

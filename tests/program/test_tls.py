@@ -4,11 +4,13 @@ stall or do not speak it."""
 import http.client
 import json
 import os
+import selectors
 import signal
 import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -196,7 +198,7 @@ class Tls(unittest.TestCase):
                 self.addCleanup(connection.close)
                 connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")  # a ClientHello's beginning
                 stalled.append(connection)
-            # Who is in is served as ever. Who comes after that still has time when theirs is over.
+            # Who is in is served as ever, and so is who comes after them: they take no slot.
             number, until = 0, time.monotonic() + 1.5
             while number < 100 or time.monotonic() < until:
                 self.assertEqual(self.submit(before, number), 202)
@@ -208,6 +210,52 @@ class Tls(unittest.TestCase):
                 except ConnectionError:
                     pass
             self.assertEqual(self.submit(before, "again"), 202)
+
+    def test_a_lasting_flood_of_stalled_handshakes_keeps_nobody_out(self):
+        # Each greets as a client does, and then says nothing; who is cut off comes again.
+        greeting = ssl.MemoryBIO()
+        try:
+            self.context().wrap_bio(ssl.MemoryBIO(), greeting, server_hostname="localhost").do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        hello = greeting.read()
+        ended = threading.Event()
+
+        def stall(port):
+            with selectors.DefaultSelector() as waiting:
+                def come():
+                    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+                    connection.sendall(hello)
+                    waiting.register(connection, selectors.EVENT_READ)
+                for _ in range(400):
+                    come()
+                while not ended.is_set():
+                    for key, _ in waiting.select(0.1):
+                        try:
+                            if key.fileobj.recv(4096):
+                                continue
+                        except ConnectionError:
+                            pass
+                        waiting.unregister(key.fileobj)
+                        key.fileobj.close()
+                        come()
+                for key in list(waiting.get_map().values()):
+                    key.fileobj.close()
+        with self.server("Http.Loops=2", "Tls.HandshakesMax=50", "Http.FirstByteTimeout=3s") as server:
+            before = self.connect(server)
+            self.assertEqual(self.submit(before, "first"), 202)
+            flood = threading.Thread(target=stall, args=(server.port,))
+            flood.start()
+            try:
+                wait_for(lambda: server.metric("weir_http_connections") > 400, 30, "the flood")
+                self.assertEqual(self.submit(self.connect(server), "during"), 202)
+                self.assertEqual(self.submit(before, "before"), 202)
+                self.assertGreater(
+                    server.metric("weir_tls_handshakes_total", '{outcome="stalled"}'), 100)
+            finally:
+                ended.set()
+                flood.join()
+            self.assertEqual(self.submit(self.connect(server), "after"), 202)
 
     def test_public_with_tls_and_a_token(self):
         data = os.path.join(self.directory.name, "data")

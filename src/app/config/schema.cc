@@ -62,7 +62,8 @@ void AddTls(Table& t) {
         [](Config& c) { return &c.tls.ticket_rotation_ms; })
       .Between(1'000, kDay);
   t.Add("Tls.HandshakesMax", Type::kInteger,
-        "Handshakes under way, of one loop; further connections wait, unread.",
+        "Handshakes under way, of one loop; further connections wait, unread, and without being "
+        "timed. While any waits, a handshake is cut off after 3 s.",
         [](Config& c) { return &c.tls.handshakes_max; })
       .Between(1, 100'000);
 }
@@ -103,7 +104,8 @@ void AddHttp(Table& t) {
         "Requests of one connection that are not answered yet; then it is not read.",
         [](Config& c) { return &c.http.limits.pipeline_max; })
       .Between(1, 10'000);
-  t.Add("Http.FirstByteTimeout", Type::kDuration, "From accepting a connection to its first byte.",
+  t.Add("Http.FirstByteTimeout", Type::kDuration,
+        "From accepting a connection to its first byte; over TLS, to that of its first request.",
         [](Config& c) { return &c.http.limits.first_byte_timeout_ms; })
       .Between(1, kDay);
   t.Add("Http.HeaderTimeout", Type::kDuration, "From a request's first byte to its header's end.",

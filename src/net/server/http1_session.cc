@@ -208,7 +208,14 @@ void Http1Session::OnDeadline() {
     Fail({408, body_ ? "the body took too long to arrive" : "the header took too long to arrive"});
     return Settle();
   }
-  if (!any_request_) host_.counters.timeouts.Add(1);
+  if (!any_request_) {
+    const int64_t kept_ns = std::min(host_.transport.KeptWaitingUntilNs(id()), host_.now_ns);
+    if (kept_ns > rest_since_ns_) {
+      rest_since_ns_ = kept_ns;
+      return UpdateDeadline();
+    }
+    host_.counters.timeouts.Add(1);
+  }
   host_.Close(*this, false);
 }
 

@@ -29,6 +29,7 @@
 #include "net/http.h"
 #include "net/server.h"
 #include "net/server/event_loop.h"
+#include "net/server/tls_transport.h"
 #include "net/server/uring_queue.h"
 #include "testing/disk/virtual_clock.h"
 #include "testing/http/tls_identity.h"
@@ -404,9 +405,12 @@ inline std::string Post(std::string_view path, std::string_view body,
 // A loop whose sockets and time are the test's.
 class LoopHarness {
  public:
-  explicit LoopHarness(const Limits& limits = {}, const Configure& configure = {}) {
-    auto transport = std::make_unique<testing::ScriptedTransport>();
-    transport_ = transport.get();
+  explicit LoopHarness(const Limits& limits = {}, const Configure& configure = {},
+                       const std::shared_ptr<TlsContext>& tls = {}) {
+    auto scripted = std::make_unique<testing::ScriptedTransport>();
+    transport_ = scripted.get();
+    std::unique_ptr<Transport> transport = std::move(scripted);
+    if (tls) transport = std::make_unique<TlsTransport>(std::move(transport), tls, clock_);
     loop_ = std::make_unique<EventLoop>(
         EventLoop::Options{.limits = limits, .body_memory_max = limits.body_memory_bytes_max},
         std::move(transport), clock_);

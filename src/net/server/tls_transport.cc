@@ -23,6 +23,18 @@ constexpr std::string_view kSpeakTls =
     "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
     "Content-Length: 40\r\n\r\nthis port speaks TLS: ask it by https://\n";
 
+// The first is a handshake's (RFC 8446, section 5.1): a type, a version, a length. Anything else is
+// for OpenSSL to judge at once.
+bool FirstRecordIsWhole(std::string_view bytes) {
+  constexpr char kHandshake = 22;
+  constexpr size_t kHeaderBytes = 5;
+  if (!bytes.empty() && bytes[0] != kHandshake) return true;
+  if (bytes.size() < kHeaderBytes) return false;
+  const auto byte = [&](size_t at) { return size_t{static_cast<unsigned char>(bytes[at])}; };
+  const size_t size = kHeaderBytes + (byte(3) << 8 | byte(4));
+  return bytes.size() >= std::min(size, TlsTransport::kHelloBytesMax);
+}
+
 }  // namespace
 
 TlsTransport::TlsTransport(std::unique_ptr<Transport> inner, std::shared_ptr<TlsContext> context,
@@ -31,6 +43,7 @@ TlsTransport::TlsTransport(std::unique_ptr<Transport> inner, std::shared_ptr<Tls
       context_(std::move(context)),
       openssl_(static_cast<OpenSslContext&>(*context_)),
       clock_(clock),
+      slots_(context_->options().handshakes_max),
       buffer_(new char[kBufferBytes]) {}
 
 TlsTransport::~TlsTransport() {
@@ -58,6 +71,10 @@ void TlsTransport::Wait(int64_t timeout_ns, TransportEvents& events) {
   } else if (!lingering_.empty()) {
     timeout_ns = timeout_ns < 0 ? kLingerLookNs : std::min(timeout_ns, kLingerLookNs);
   }
+  if (slots_.anyone_waits()) {
+    const int64_t until_ns = std::max<int64_t>(slots_.OverdueFromNs() - clock_.SteadyNs(), 0);
+    timeout_ns = timeout_ns < 0 ? until_ns : std::min(timeout_ns, until_ns);
+  }
   handshakes_in_turn_ = 0;
   inner_->Wait(timeout_ns, *this);
   now_.swap(again_);
@@ -69,7 +86,7 @@ void TlsTransport::Wait(int64_t timeout_ns, TransportEvents& events) {
   now_.clear();
   for (const Ended ended : ended_) CloseBeneath(ended.id, ended.reset);
   ended_.clear();
-  BeginQueued();
+  PassSlotsOn();
   if (!lingering_.empty()) EndLingering(clock_.SteadyNs(), false);
   events_ = nullptr;
 }
@@ -80,55 +97,55 @@ void TlsTransport::OnAccepted(int descriptor, std::string peer) {
   events_->OnAccepted(descriptor, std::move(peer));
 }
 
-bool TlsTransport::Begin(ConnectionId id) {
+void TlsTransport::Begin(ConnectionId id) {
   auto link = std::make_unique<Link>();
   link->ssl = openssl_.NewConnection();
   link->bytes.leaving = &encrypted_;
   BIO* const bio = link->ssl ? NewBio(link->bytes) : nullptr;
   if (!bio) {
     SSL_free(link->ssl);
-    return false;
+    slots_.Leave(id);
+    return TellBroken(id);
   }
   SSL_set_bio(link->ssl, bio, bio);
   connections_[id].link = std::move(link);
-  ++handshakes_;
-  return true;
+  const std::string hello = std::exchange(connections_[id].hello, {});
+  Process(id, hello);
 }
 
 void TlsTransport::OnReceived(ConnectionId id, std::string_view bytes) {
   Connection& connection = connections_[id];
   if (connection.closing || connection.broken) return;
-  if (connection.queued) {
-    connection.waiting.append(bytes);
-    return;
-  }
-  if (!connection.link) {
-    if (handshakes_ >= context_->options().handshakes_max) {
-      connection.waiting.assign(bytes);
-      connection.queued = connection.held = true;
-      queue_.push_back(id);
-      return SettlePause(id);
-    }
-    if (!Begin(id)) return TellBroken(id);
-  }
-  Process(id, bytes);
+  if (connection.link) return Process(id, bytes);
+  connection.hello.append(bytes);
+  if (connection.held || !FirstRecordIsWhole(connection.hello)) return;
+  if (slots_.Take(id, clock_.SteadyNs())) return Begin(id);
+  connection.held = true;
+  connection.kept_waiting_until_ns = kStillKept;
+  SettlePause(id);
 }
 
-void TlsTransport::BeginQueued() {
-  while (!queue_.empty() && handshakes_ < context_->options().handshakes_max) {
-    const ConnectionId id = queue_.front();
-    queue_.pop_front();
-    Connection& connection = connections_[id];
-    if (!connection.open || !connection.queued) continue;
-    connection.queued = connection.held = false;
-    const std::string first = std::exchange(connection.waiting, {});
-    if (!Begin(id)) {
-      TellBroken(id);
-      continue;
-    }
-    Process(id, first);
-    if (connections_[id].open) SettlePause(id);
+void TlsTransport::PassSlotsOn() {
+  if (!slots_.anyone_waits()) return;
+  const int64_t now_ns = clock_.SteadyNs();
+  while (const auto late = slots_.Overdue(now_ns)) {
+    context_->stats().stalled.fetch_add(1, std::memory_order_relaxed);
+    EndHandshake(*late);
+    TellBroken(*late);
+    BeginNext(now_ns);
   }
+  while (BeginNext(now_ns)) {
+  }
+}
+
+bool TlsTransport::BeginNext(int64_t now_ns) {
+  const auto next = slots_.Next(now_ns);
+  if (!next) return false;
+  connections_[*next].held = false;
+  connections_[*next].kept_waiting_until_ns = now_ns;
+  Begin(*next);
+  SettlePause(*next);
+  return true;
 }
 
 void TlsTransport::Process(ConnectionId id, std::string_view bytes) {
@@ -172,7 +189,7 @@ void TlsTransport::Deliver(ConnectionId id) {
     while (size + kRecordBytes <= kBufferBytes) {
       ERR_clear_error();
       result = SSL_read(link.ssl, buffer_.get() + size, static_cast<int>(kBufferBytes - size));
-      if (link.handshaking && SSL_is_init_finished(link.ssl)) Established(connections_[id]);
+      if (link.handshaking && SSL_is_init_finished(link.ssl)) Established(id);
       if (result <= 0) break;
       size += static_cast<size_t>(result);
     }
@@ -187,13 +204,15 @@ void TlsTransport::Deliver(ConnectionId id) {
   }
 }
 
-void TlsTransport::EndHandshake(Link& link) {
-  if (std::exchange(link.handshaking, false)) --handshakes_;
+bool TlsTransport::EndHandshake(ConnectionId id) {
+  slots_.Leave(id);
+  const auto& link = connections_[id].link;
+  return link && std::exchange(link->handshaking, false);
 }
 
-void TlsTransport::Established(Connection& connection) {
-  Link& link = *connection.link;
-  EndHandshake(link);
+void TlsTransport::Established(ConnectionId id) {
+  EndHandshake(id);
+  Link& link = *connections_[id].link;
   TlsStats& stats = context_->stats();
   (SSL_session_reused(link.ssl) ? stats.resumed : stats.full)
       .fetch_add(1, std::memory_order_relaxed);
@@ -207,7 +226,6 @@ void TlsTransport::Established(Connection& connection) {
 }
 
 void TlsTransport::Fail(ConnectionId id) {
-  Link& link = *connections_[id].link;
   TlsStats& stats = context_->stats();
   std::atomic<uint64_t>* counter = &stats.broken;
   const unsigned long code = ERR_peek_error();
@@ -231,12 +249,11 @@ void TlsTransport::Fail(ConnectionId id) {
       break;
   }
   ERR_clear_error();
-  if (link.handshaking) {
+  if (EndHandshake(id)) {
     counter->fetch_add(1, std::memory_order_relaxed);
     // It does not speak TLS: an alert would tell it nothing.
     if (counter == &stats.plain_http) inner_->Send(id, kSpeakTls);
   }
-  EndHandshake(link);
   TellBroken(id);
 }
 
@@ -255,9 +272,8 @@ void TlsTransport::TellBroken(ConnectionId id) {
 void TlsTransport::OnPeerFinished(ConnectionId id) {
   Connection& connection = connections_[id];
   if (connection.closing || connection.broken) return;
-  if (connection.link && connection.link->handshaking) {
+  if (EndHandshake(id) || !connection.hello.empty()) {
     context_->stats().broken.fetch_add(1, std::memory_order_relaxed);
-    EndHandshake(*connection.link);
     return TellBroken(id);
   }
   if (connection.link && !connection.link->stash.empty()) {
@@ -277,7 +293,7 @@ void TlsTransport::OnWritable(ConnectionId id) {
 
 void TlsTransport::OnBroken(ConnectionId id) {
   if (connections_[id].closing) return EndClosing(id, true);
-  if (connections_[id].link) EndHandshake(*connections_[id].link);
+  if (EndHandshake(id)) context_->stats().broken.fetch_add(1, std::memory_order_relaxed);
   TellBroken(id);
 }
 
@@ -367,8 +383,10 @@ void TlsTransport::FinishSending(ConnectionId id) {
 
 void TlsTransport::Close(ConnectionId id, bool reset) {
   Connection& connection = connections_[id];
-  if (!reset && !connection.broken) {
-    if (!connection.finishing && connection.link && !connection.link->handshaking) {
+  if (EndHandshake(id)) {
+    context_->stats().stalled.fetch_add(1, std::memory_order_relaxed);
+  } else if (!reset && !connection.broken) {
+    if (!connection.finishing && connection.link) {
       ERR_clear_error();
       SSL_shutdown(connection.link->ssl);
     }
@@ -390,10 +408,7 @@ void TlsTransport::EndClosing(ConnectionId id, bool reset) {
 
 void TlsTransport::CloseBeneath(ConnectionId id, bool reset) {
   Connection& connection = connections_[id];
-  if (connection.link) {
-    EndHandshake(*connection.link);
-    SSL_free(connection.link->ssl);
-  }
+  if (connection.link) SSL_free(connection.link->ssl);
   const bool again = connection.again;
   connection = {};
   connection.again = again;  // it is still in the list

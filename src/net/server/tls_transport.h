@@ -6,8 +6,10 @@
 // of ciphertext a connection; then Send() takes nothing until that has left.
 //
 // Handshakes cost more than anything else a client may ask for: at most TlsOptions::handshakes_max
-// are under way, and at most kHandshakesPerTurn are carried on in a turn of the loop, so that
-// established connections are served in between. The rest is not read.
+// are under way (handshake_slots.h), and at most kHandshakesPerTurn are carried on in a turn of the
+// loop, so that established connections are served in between. The rest is not read. One begins
+// when the client has sent its first record whole: until then it costs kHelloBytesMax at most, and
+// no slot.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -20,6 +22,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "net/server/handshake_slots.h"
 #include "net/server/tls_context.h"
 #include "net/server/transport.h"
 #include "net/tls_bytes.h"
@@ -30,6 +33,8 @@ class TlsTransport final : public Transport, private TransportEvents {
  public:
   static constexpr size_t kPendingMax = 64u << 10;
   static constexpr unsigned kHandshakesPerTurn = 16;
+  // More than a ClientHello has: about 2,000 bytes with a post-quantum key share.
+  static constexpr size_t kHelloBytesMax = 4096;
 
   TlsTransport(std::unique_ptr<Transport> inner, std::shared_ptr<TlsContext> context,
                const base::Clock& clock);
@@ -47,6 +52,9 @@ class TlsTransport final : public Transport, private TransportEvents {
   void Close(ConnectionId id, bool reset) override;
   std::string_view Protocol(ConnectionId id) const override;
   std::string_view PeerCertificate(ConnectionId id) const override;
+  int64_t KeptWaitingUntilNs(ConnectionId id) const override {
+    return connections_[id].kept_waiting_until_ns;
+  }
   void Finish() override;
 
  private:
@@ -60,14 +68,14 @@ class TlsTransport final : public Transport, private TransportEvents {
   };
   struct Connection {
     std::unique_ptr<Link> link;
-    std::string unsent;   // encrypted, and not yet taken by the transport beneath
-    std::string waiting;  // its first bytes, while it may not begin its handshake
+    std::string unsent;  // encrypted, and not yet taken by the transport beneath
+    std::string hello;   // its first bytes, until its handshake begins
+    int64_t kept_waiting_until_ns = kNeverKept;
     bool open = false;
     bool paused = false;  // by the session
     bool held = false;    // by ourselves
     bool told_paused = false;
     bool again = false;      // in again_
-    bool queued = false;     // in queue_
     bool finishing = false;  // nothing more is sent after `unsent`
     bool want_writable = false;
     bool peer_finished = false;   // told
@@ -92,17 +100,21 @@ class TlsTransport final : public Transport, private TransportEvents {
   void OnWritable(ConnectionId id) override;
   void OnBroken(ConnectionId id) override;
 
-  bool Begin(ConnectionId id);
-  void BeginQueued();
+  // With what it has sent; it has a slot.
+  void Begin(ConnectionId id);
+  // To those who wait, from those who have stalled.
+  void PassSlotsOn();
+  bool BeginNext(int64_t now_ns);
   // Lets OpenSSL look at `bytes`, and passes on what they hold.
   void Process(ConnectionId id, std::string_view bytes);
   void Deliver(ConnectionId id);
-  void Established(Connection& connection);
+  void Established(ConnectionId id);
   // OpenSSL has returned an error: the connection is lost, and counted by why.
   void Fail(ConnectionId id);
   void TellPeerFinished(ConnectionId id);
   void TellBroken(ConnectionId id);
-  void EndHandshake(Link& link);
+  // False: none was under way.
+  bool EndHandshake(ConnectionId id);
   // Gives what OpenSSL has written to the transport beneath. False: not all of it was taken.
   bool Flush(ConnectionId id);
   void ProcessAgain(ConnectionId id);
@@ -119,10 +131,9 @@ class TlsTransport final : public Transport, private TransportEvents {
   std::vector<Connection> connections_;
   std::vector<ConnectionId> again_;  // to be processed in the next turn
   std::vector<ConnectionId> now_;    // scratch
-  std::deque<ConnectionId> queue_;   // may begin when a handshake has ended
+  HandshakeSlots slots_;
   std::deque<Lingering> lingering_;
   std::vector<Ended> ended_;  // of those, in this turn
-  unsigned handshakes_ = 0;
   unsigned handshakes_in_turn_ = 0;
   std::string encrypted_;  // what OpenSSL wrote during this call
   std::unique_ptr<char[]> buffer_;

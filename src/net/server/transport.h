@@ -71,6 +71,11 @@ class Transport {
   // SHA-256 of the certificate that the peer has shown and proved, in hexadecimal digits; empty
   // without TLS, and before there is anything to receive.
   virtual std::string_view PeerCertificate(ConnectionId) const { return {}; }
+  // Until when the connection could not go on because of us (steady clock), whatever its client
+  // did: so long its time does not run. kStillKept: it still cannot.
+  static constexpr int64_t kNeverKept = INT64_MIN;
+  static constexpr int64_t kStillKept = INT64_MAX;
+  virtual int64_t KeptWaitingUntilNs(ConnectionId) const { return kNeverKept; }
   // After everything was closed, on the loop's thread, in place of a further Wait(): when it
   // returns no socket is held any more.
   virtual void Finish() {}
