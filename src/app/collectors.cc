@@ -37,7 +37,7 @@ void CollectServer(const net::ServerStats& stats, observe::Sample& sample) {
   sample.Counter("weir_http2_connections_total", "Connections that turned out to speak HTTP/2",
                  Number(stats.http2_connections));
   sample.Counter("weir_http2_streams_refused_total",
-                 "Requests refused since their client does not take its answers",
+                 "Requests refused that waited behind answers which their client does not take",
                  Number(stats.http2_streams_refused));
   sample.Counter("weir_http2_floods_total", "Connections ended for a flood of frames",
                  Number(stats.http2_floods));

@@ -67,7 +67,7 @@ struct ServerStats {
   uint64_t responses_by_class[6] = {};  // [2] is 2xx
   uint64_t timeouts = 0;
   uint64_t http2_connections = 0;      // that turned out to speak it
-  uint64_t http2_streams_refused = 0;  // since too much waited in answers
+  uint64_t http2_streams_refused = 0;  // see Http2Session
   uint64_t http2_floods = 0;           // connections that were ended for one
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;

@@ -23,22 +23,59 @@ void Http2Session::OnHeader(Stream& stream, std::string_view name, std::string_v
   }
 }
 
-// The header is written as HTTP/1.1 would have it and read by the same reader: what is refused
-// there is refused here.
 void Http2Session::BeginRequest(Stream& stream, bool ended) {
   stream.begun = true;
   stream.request_ended = ended;
   stream.to_head = stream.method == "HEAD";
+  stream.received_ns = host_.now_ns;
   any_request_ = true;
   ++requests_;
   host_.counters.requests.Add(1);
   host_.handler_ran = true;
-  if (Waiting() > host_.limits.send_buffer_bytes_max) {
-    host_.counters.http2_refused.Add(1);
-    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_REFUSED_STREAM);
-    return;
-  }
   if (stream.header_bytes > host_.limits.header_bytes_max) return Refuse(stream, kHeaderTooLarge);
+  if (postponed_ == 0 && HasRoom()) return StartRequest(stream, ended);
+  stream.postponed = true;
+  ++postponed_;
+  if (!AccountMemory(stream)) TurnAway(stream);
+}
+
+bool Http2Session::StartPostponed() {
+  bool any = false;
+  // By index: a handler ends no stream here, and begins none.
+  for (size_t i = 0; i < streams_.size() && postponed_ > 0 && HasRoom(); ++i) {
+    Stream& stream = *streams_[i];
+    if (!stream.postponed) continue;
+    any = true;
+    EndPostponement(stream);
+    StartRequest(stream, stream.request_ended && stream.unread.empty());
+    if (stream.body) {
+      ReadBody(stream);
+      if (stream.request_ended) EndBody(stream);
+    } else {
+      nghttp2_session_consume_stream(session_, stream.id, stream.unread.size());
+      stream.unread.clear();
+    }
+  }
+  return any;
+}
+
+void Http2Session::EndPostponement(Stream& stream) {
+  if (!std::exchange(stream.postponed, false)) return;
+  --postponed_;
+  AccountMemory(stream);
+}
+
+void Http2Session::TurnAway(Stream& stream) {
+  EndPostponement(stream);
+  host_.counters.http2_refused.Add(1);
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_REFUSED_STREAM);
+  host_.Defer(*this);
+}
+
+// The header is written as HTTP/1.1 would have it and read by the same reader: what is refused
+// there is refused here.
+void Http2Session::StartRequest(Stream& stream, bool ended) {
+  host_.handler_ran = true;
   std::string text = host_.TakeBuffer();
   text.append(stream.method).append(1, ' ').append(stream.target).append(" HTTP/1.1\r\n");
   if (!stream.authority.empty()) text.append("Host: ").append(stream.authority).append("\r\n");
@@ -52,7 +89,7 @@ void Http2Session::BeginRequest(Stream& stream, bool ended) {
   if (const Refusal malformed = ParseRequestHead(stream.fields, &head)) {
     return Refuse(stream, malformed);
   }
-  CompleteHead(first_ + static_cast<uint64_t>(stream.id), host_.now_ns);
+  CompleteHead(first_ + static_cast<uint64_t>(stream.id), stream.received_ns);
   head.request.has_body = !ended;
   stream.expects_continue = head.expects_continue;
   Handler::Decision decision = host_.handler.OnHeaders(host_.loop, head.request);
@@ -92,18 +129,19 @@ void Http2Session::BeginBody(Stream& stream, Handler::Decision decision) {
           .coding = head.coding,
           .content_length = UINT64_MAX,  // END_STREAM ends it; nghttp2 compares the length
           .bytes_max = bytes_max,
-          .started_ns = host_.now_ns},
+          .started_ns = stream.received_ns},
       stream.fields);
   if (!AccountMemory(stream)) Fail(stream, kBusy);
 }
 
 void Http2Session::OnData(Stream& stream, std::string_view data) {
-  if (!stream.body) {
+  if (!stream.body && !stream.postponed) {
     nghttp2_session_consume_stream(session_, stream.id, data.size());
     return;
   }
   stream.unread.append(data);
-  ReadBody(stream);
+  if (!stream.postponed) return ReadBody(stream);
+  if (!AccountMemory(stream)) TurnAway(stream);
 }
 
 void Http2Session::ReadBody(Stream& stream) {

@@ -21,6 +21,9 @@ constexpr int64_t kLeftOverNs = kSecondNs;
 // From the notice that the server stops to the word which streams it takes: what was on its way
 // when the client got the notice has come by then.
 constexpr int64_t kDrainNoticeNs = 250 * kMs;
+// As many send buffers may wait in answers that come in pieces: each has one of its own, and one
+// that the client does not read must not hold up the others.
+constexpr size_t kStreamedBuffers = 8;
 
 }  // namespace
 
@@ -166,8 +169,21 @@ size_t Http2Session::Waiting() const {
   return bytes;
 }
 
+bool Http2Session::HasRoom() const {
+  const size_t bytes_max = host_.limits.send_buffer_bytes_max;
+  size_t whole = 0;
+  size_t all = 0;
+  for (const auto& stream : streams_) {
+    const size_t bytes = stream->out.size() - stream->framed;
+    all += bytes;
+    if (!stream->answer) whole += bytes;
+  }
+  return whole <= bytes_max && all <= kStreamedBuffers * bytes_max;
+}
+
 void Http2Session::OnStreamClosed(Stream& stream) {
   TellAnswered(stream, 0);
+  EndPostponement(stream);
   nghttp2_session_set_stream_user_data(session_, stream.id, nullptr);
   if (stream.body && stream.body->plan().reader) host_.NotifyAborted(stream.body->plan().reader);
   stream.body.reset();
@@ -202,7 +218,9 @@ void Http2Session::End(uint32_t code) {
 }
 
 bool Http2Session::AccountMemory(Stream& stream) {
-  const size_t bytes = stream.body ? stream.body->memory() + stream.unread.capacity() : 0;
+  size_t bytes = stream.postponed ? stream.header_bytes : 0;
+  if (stream.body) bytes += stream.body->memory();
+  if (stream.body || stream.postponed) bytes += stream.unread.capacity();
   if (bytes == stream.accounted_bytes) return true;
   if (!host_.ReserveMemory(static_cast<ptrdiff_t>(bytes) -
                            static_cast<ptrdiff_t>(stream.accounted_bytes))) {
@@ -228,7 +246,9 @@ void Http2Session::Advance() {
       if (stream.request_ended) EndBody(stream);
     }
   }
-  Flush();
+  do {
+    Flush();
+  } while (StartPostponed());
   for (const auto& stream : streams_) {
     if (stream->answer && stream->answer->full() &&
         stream->out.size() - stream->framed <= stream->bytes_max() / 2) {
@@ -273,6 +293,7 @@ void Http2Session::Settle() {
   const bool over =
       !wants || ((ending_ || drained || left) && !nghttp2_session_want_write(session_));
   if (out_.empty() && over) return host_.Close(*this, false);
+  if (postponed_ > 0 && HasRoom()) host_.Defer(*this);
   // A client that does not read is not read either: its pings would else pile up as answers.
   SetPaused(out_.size() >= host_.limits.send_buffer_bytes_max || ending_ || peer_finished_);
   UpdateDeadline();
@@ -285,6 +306,9 @@ void Http2Session::UpdateDeadline() {
   for (const auto& stream : streams_) {
     if (stream->body && !stream->body->paused()) {
       deadline = std::min(deadline, stream->body_since_ns + limits.body_timeout_ms * kMs);
+    }
+    if (stream->postponed) {
+      deadline = std::min(deadline, stream->received_ns + limits.send_timeout_ms * kMs);
     }
     if (stream->left_over()) deadline = std::min(deadline, stream->sent_ns + kLeftOverNs);
   }
@@ -319,6 +343,10 @@ void Http2Session::OnDeadline() {
     Stream& stream = *streams_[i];
     if (stream.left_over() && stream.sent_ns + kLeftOverNs <= now) {
       nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_NO_ERROR);
+      continue;
+    }
+    if (stream.postponed && stream.received_ns + limits.send_timeout_ms * kMs <= now) {
+      TurnAway(stream);
       continue;
     }
     if (!stream.body || stream.body->paused()) continue;

@@ -3,9 +3,11 @@
 // A request's sequence is its stream's id beyond the session's first. All frames of a turn are
 // gathered and leave in one send. Neither side outruns the other: a reader that has enough keeps
 // its stream's window shut, and no more than the send buffer's bound is framed ahead of the client.
-// While more than that waits in answers, further streams are refused (REFUSED_STREAM: it is safe to
-// send them again). Floods end the connection: streams taken back (CVE-2023-44487) and frames that
-// ask for nothing are counted, CONTINUATION without end is nghttp2's to refuse (CVE-2024-28182).
+// While more than that waits in answers, further requests are postponed, in the order in which they
+// came; where there is no memory for them, or the client takes nothing for too long, they are
+// refused (REFUSED_STREAM: it is safe to send them again). Floods end the connection: streams taken
+// back (CVE-2023-44487) and frames that ask for nothing are counted, CONTINUATION without end is
+// nghttp2's to refuse (CVE-2024-28182).
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -55,6 +57,12 @@ class Http2Session final : public Session {
   Stream* FindOpen(uint64_t sequence) const;
   void OnHeader(Stream& stream, std::string_view name, std::string_view value);
   void BeginRequest(Stream& stream, bool ended);
+  // `ended`: it has no body.
+  void StartRequest(Stream& stream, bool ended);
+  // Those for which there is room by now. False: none.
+  bool StartPostponed();
+  void EndPostponement(Stream& stream);
+  void TurnAway(Stream& stream);
   void BeginBody(Stream& stream, Handler::Decision decision);
   void OnData(Stream& stream, std::string_view data);
   void ReadBody(Stream& stream);
@@ -66,6 +74,8 @@ class Http2Session final : public Session {
   void TellAnswered(Stream& stream, int status);
   // Answers that wait for the client, of all streams, in bytes.
   size_t Waiting() const;
+  // Further requests may be answered.
+  bool HasRoom() const;
   // The client is told which streams are taken, and that no more will be.
   void RefuseFurther();
   void CountIdleFrame();
@@ -83,6 +93,7 @@ class Http2Session final : public Session {
   std::vector<std::unique_ptr<Stream>> streams_;  // open now
   int32_t newest_stream_ = 0;
   int32_t streams_begun_ = 0;
+  size_t postponed_ = 0;  // of streams_
   std::string out_;
   size_t sent_ = 0;    // of out_
   std::string lines_;  // scratch: an answer's header

@@ -92,6 +92,114 @@ TEST(Http2Session, ALargeAnswerMayBeReadInSmallPieces) {
   EXPECT_THAT(harness.Sent(id), HasSubstr(GoAway('\x0b')));
 }
 
+struct Sent {
+  uint8_t type, flags;
+  uint32_t stream;
+  std::string payload;
+};
+std::vector<Sent> Frames(std::string_view bytes) {
+  std::vector<Sent> frames;
+  const auto byte = [&](size_t at) { return uint32_t{static_cast<uint8_t>(bytes[at])}; };
+  while (bytes.size() >= 9) {
+    const size_t size = byte(0) << 16 | byte(1) << 8 | byte(2);
+    frames.push_back({static_cast<uint8_t>(byte(3)), static_cast<uint8_t>(byte(4)),
+                      byte(5) << 24 | byte(6) << 16 | byte(7) << 8 | byte(8),
+                      std::string(bytes.substr(9, size))});
+    bytes.remove_prefix(9 + size);
+  }
+  return frames;
+}
+// The streams whose answers are whole, in the order in which they are.
+std::vector<uint32_t> Answered(const std::vector<Sent>& frames) {
+  std::vector<uint32_t> streams;
+  for (const Sent& frame : frames) {
+    if (frame.type <= 1 && (frame.flags & 1) != 0) streams.push_back(frame.stream);
+  }
+  return streams;
+}
+std::vector<uint32_t> TakenBack(const std::vector<Sent>& frames) {
+  std::vector<uint32_t> streams;
+  for (const Sent& frame : frames) {
+    if (frame.type == 3) streams.push_back(frame.stream);
+  }
+  return streams;
+}
+
+// POST http://a/ with a body that follows.
+std::string PostOn(uint32_t stream) {
+  return Frame(1, 4, stream, std::string("\x83\x86\x84\x41\x01", 5) + "a");
+}
+
+TEST(Http2Session, RequestsWaitForTheAnswersBeforeThemToLeave) {
+  LoopHarness harness({.send_buffer_bytes_max = 10'000});
+  size_t handled = 0;
+  std::string last_body;
+  harness.handler().on_request = [&](Loop& loop, const Request& request) {
+    ++handled;
+    last_body = request.body;
+    loop.Respond(request.ticket, {.body = std::string(4'000, 'x')});
+  };
+  const ConnectionId id = harness.Connect();
+  harness.transport().at(id).room = 0;
+  std::string requests = kOpening;
+  std::vector<uint32_t> streams;
+  for (uint32_t stream = 1; stream < 24; stream += 2) {
+    streams.push_back(stream);
+    requests += GetOn(stream);
+  }
+  streams.push_back(25);
+  harness.Receive(id,
+                  requests + PostOn(25) + Frame(0, 0, 25, "first and ") + Frame(0, 1, 25, "last"));
+  EXPECT_LT(handled, 8u);
+  harness.transport().MakeRoom(id, testing::ScriptedTransport::kUnlimited);
+  harness.Turn();
+  EXPECT_EQ(handled, streams.size());
+  EXPECT_EQ(last_body, "first and last");
+  const std::vector<Sent> frames = Frames(harness.Sent(id));
+  EXPECT_EQ(Answered(frames), streams);
+  EXPECT_THAT(TakenBack(frames), ::testing::IsEmpty());
+  EXPECT_EQ(harness.loop().memory_held(), 0u);
+}
+
+// An answer in pieces that the client does not read, on a connection that it does.
+TEST(Http2Session, AnAnswerThatStandsStillHoldsUpNoOther) {
+  LoopHarness harness({.send_buffer_bytes_max = 100'000});
+  const ConnectionId id = harness.Connect();
+  harness.handler().on_request = [](Loop& loop, const Request& request) {
+    BodyWriter* const writer = loop.RespondStreaming(request.ticket, {});
+    EXPECT_FALSE(writer->Write(std::string(400'000, 'x')));
+  };
+  harness.Receive(id, kOpening + WindowUpdate(0, 1 << 24) + GetOn(1));
+  harness.handler().on_request = {};
+  EXPECT_THAT(harness.Sent(id), HasSubstr("xxxx"));
+  harness.Receive(id, GetOn(3));
+  const std::vector<Sent> frames = Frames(harness.Sent(id));
+  EXPECT_THAT(Answered(frames), ::testing::ElementsAre(3));
+  EXPECT_THAT(TakenBack(frames), ::testing::IsEmpty());
+}
+
+TEST(Http2Session, WhatWaitsIsBoundedInMemoryAndTime) {
+  LoopHarness harness(
+      {.send_buffer_bytes_max = 10'000, .body_memory_bytes_max = 30'000, .send_timeout_ms = 5'000});
+  harness.handler().on_request = [&](Loop& loop, const Request& request) {
+    loop.Respond(request.ticket, {.body = std::string(80'000, 'x')});
+  };
+  const ConnectionId id = harness.Connect();
+  harness.Receive(id, kOpening + GetOn(1));  // more than the windows let through
+  harness.Receive(id, PostOn(3) + Frame(0, 0, 3, std::string(16'000, 'y')));
+  harness.Receive(id, PostOn(5) + Frame(0, 0, 5, std::string(16'000, 'y')));
+  EXPECT_THAT(TakenBack(Frames(harness.Sent(id))), ::testing::ElementsAre(5));
+  EXPECT_EQ(harness.loop().counters().http2_refused.value(), 1u);
+  // The connection makes progress, but not for this one.
+  for (int i = 0; i < 6; ++i) {
+    harness.PassMs(1'000);
+    harness.Receive(id, WindowUpdate(0, 100) + WindowUpdate(1, 100));
+  }
+  EXPECT_FALSE(harness.closed(id));
+  EXPECT_THAT(TakenBack(Frames(harness.Sent(id))), ::testing::ElementsAre(3));
+  EXPECT_EQ(harness.loop().memory_held(), 0u);
+}
+
 TEST(Http2Session, CountsAHeaderThatIsLateOnceThoughItsClientReadsNothing) {
   LoopHarness harness({.header_timeout_ms = 1'000, .send_timeout_ms = 5'000});
   const ConnectionId id = harness.Connect();

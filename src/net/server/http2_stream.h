@@ -35,6 +35,8 @@ struct Http2Session::Stream final : AnswerSink {
   std::string method, target, authority, fields;  // of a request's header
   size_t header_bytes = 0;
   bool begun = false;
+  bool postponed = false;  // until earlier answers have left
+  int64_t received_ns = 0;
   bool to_head = false;
   bool expects_continue = false;
   bool request_ended = false;
