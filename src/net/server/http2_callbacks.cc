@@ -14,6 +14,13 @@ namespace {
 constexpr uint64_t kUpdatesPerData = 2;
 constexpr uint64_t kBytesPerUpdate = 1024;
 
+// A stream that had to be ended for what the client sent on it is as good as taken back by the
+// client (CVE-2025-8671): what it asked for goes on here, and the stream no longer counts.
+bool IsClientsFault(uint32_t code) {
+  return code == NGHTTP2_PROTOCOL_ERROR || code == NGHTTP2_FLOW_CONTROL_ERROR ||
+         code == NGHTTP2_STREAM_CLOSED || code == NGHTTP2_FRAME_SIZE_ERROR;
+}
+
 }  // namespace
 
 struct Http2Session::Callbacks {
@@ -96,6 +103,9 @@ struct Http2Session::Callbacks {
     return 0;
   }
   static int FrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type == NGHTTP2_RST_STREAM && IsClientsFault(frame->rst_stream.error_code)) {
+      Of(user).CountReset();
+    }
     if (frame->hd.type == NGHTTP2_DATA) {
       Of(user).updates_due_ += kUpdatesPerData + frame->hd.length / kBytesPerUpdate;
     }

@@ -68,6 +68,23 @@ std::string WindowUpdate(uint32_t stream, uint32_t bytes) {
 }
 
 // As Go's client reads: both windows are opened by 4 KiB whenever so much was taken.
+// Two window updates that together overflow the stream's window: the server has to end the stream,
+// while the request goes on (CVE-2025-8671).
+TEST(Http2Session, StreamsThatTheClientMakesUsEndCountAsTakenBack) {
+  LoopHarness harness({.http2_resets_max = 20});
+  int begun = 0;
+  harness.handler().on_request = [&](Loop&, const Request&) { ++begun; };
+  const ConnectionId id = harness.Connect();
+  harness.Receive(id, kOpening);
+  for (uint32_t i = 0; i < 100 && !harness.closed(id); ++i) {
+    const uint32_t stream = 2 * i + 1;
+    harness.Receive(id, GetOn(stream) + WindowUpdate(stream, 0x7fffffff));
+  }
+  EXPECT_TRUE(harness.closed(id));
+  EXPECT_EQ(begun, 21);
+  EXPECT_THAT(harness.Sent(id), HasSubstr(GoAway('\x0b')));
+}
+
 TEST(Http2Session, ALargeAnswerMayBeReadInSmallPieces) {
   const std::string large(2u << 20, 'x');
   LoopHarness harness({.http2_idle_frames_max = 50});
