@@ -40,9 +40,9 @@ class File {
   // fail for want of space. Never shrinks. kNoSpace leaves the size as it was.
   virtual base::Status Allocate(uint64_t size) = 0;
   virtual base::Status Truncate(uint64_t size) = 0;
-  // Later reads of [at, at + size) come from the disk, not from memory. Only after SyncData(), by
-  // the file's only writer. For who must know what a sync that failed in another process left
-  // there: the system keeps such bytes readable and takes them for written.
+  // Later reads of [at, at + size) come from the disk, not from memory, which is given back. Only
+  // after SyncData(), by the file's only writer. Also for who must know what a sync that failed in
+  // another process left there: the system keeps such bytes readable and takes them for written.
   virtual base::Status ForgetCached(uint64_t at, uint64_t size) = 0;
   virtual base::Result<uint64_t> Size() const = 0;
 };

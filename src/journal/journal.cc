@@ -48,7 +48,8 @@ JournalImpl::JournalImpl(io::FileSystem& files, const base::Clock& clock, Option
 JournalImpl::~JournalImpl() { (void)Stop(); }
 
 WriterOptions JournalImpl::MakeWriterOptions() const {
-  return {options_.batch_bytes_max, options_.batch_records_max, options_.compress};
+  return {options_.batch_bytes_max, options_.batch_records_max, options_.compress,
+          options_.cached_bytes_max};
 }
 
 void JournalImpl::PrefetchProbe(const Key& key) const {

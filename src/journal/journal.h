@@ -34,7 +34,9 @@ struct Options {
   size_t batch_bytes_max = 4u << 20;      // bodies and heads in one group
   size_t batch_records_max = 8192;
   size_t pending_bytes_max = 64u << 20;  // handed over and not yet completed
-  bool compress = true;                  // zstd level 1, where it pays
+  // Of what was written last, in the system's memory; what is older is read from the disk.
+  uint64_t cached_bytes_max = 256u << 20;
+  bool compress = true;  // zstd level 1, where it pays
   uint32_t conflicts_per_key_max = 10;
   size_t recent_keys_max = 262'144;  // keys in memory before they move to disk
   std::optional<Offset> cursor_max;  // furthest task cursor: an earlier end is corruption

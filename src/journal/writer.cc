@@ -1,6 +1,7 @@
 #include "journal/writer.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "journal/scan.h"
@@ -9,6 +10,8 @@ namespace weir::journal {
 namespace {
 
 using base::ErrorCode;
+
+constexpr uint64_t kPageBytes = 4096;
 
 void Count(std::atomic<uint64_t>& counter, uint64_t by) {
   counter.fetch_add(by, std::memory_order_relaxed);
@@ -38,6 +41,7 @@ Writer::Writer(io::FileSystem& files, const base::Clock& clock, std::string dire
       reserve_(reserve),
       options_(options),
       builder_(clock, options.compress),
+      window_(options.cached_bytes_max),
       file_(std::move(start.file)),
       segment_bytes_(start.segment_bytes),
       position_(start.position),
@@ -102,8 +106,18 @@ void Writer::FinishFrame() {
   builder_.Finish(at, &chain_, group_);
 }
 
-base::Status Writer::WriteGroup() {
-  WEIR_RETURN_IF_ERROR(file_->WriteAt(position_, group_));
+// Zeros lie behind a group already. Written again to the end of its page they spare the system a
+// look at the disk for what else is in a page that is not in memory. Not behind a segment's end,
+// where nothing may lie.
+std::string_view Writer::Padding() const {
+  static constexpr char kZeros[kPageBytes] = {};
+  const uint64_t end = position_ + group_.size();
+  const uint64_t page_end = (end + kPageBytes - 1) / kPageBytes * kPageBytes;
+  return {kZeros, static_cast<size_t>(std::min(page_end, segment_bytes_) - end)};
+}
+
+base::Status Writer::WriteGroup(std::string_view padding) {
+  WEIR_RETURN_IF_ERROR(file_->WriteAt(position_, std::array{std::string_view(group_), padding}));
   const int64_t before_ns = clock_.SteadyNs();
   WEIR_RETURN_IF_ERROR(file_->SyncData());
   synced_ns_ = clock_.SteadyNs();
@@ -115,6 +129,7 @@ base::Status Writer::WriteGroup() {
   Count(counters_.syncs, 1);
   Count(counters_.bytes_written, group_.size());
   position_ += group_.size();
+  window_.Written(file_, position_);
   group_.clear();
   if (group_.capacity() > 2 * options_.batch_bytes_max) std::string().swap(group_);
   return {};
@@ -123,7 +138,7 @@ base::Status Writer::WriteGroup() {
 base::Status Writer::Commit() {
   if (!pending()) return {};
   if (!builder_.empty()) FinishFrame();
-  WEIR_RETURN_IF_ERROR(WriteGroup());
+  WEIR_RETURN_IF_ERROR(WriteGroup(Padding()));
   segments_.AddIndexEntries(group_index_);
   group_index_.clear();
   Count(counters_.records, group_records_);

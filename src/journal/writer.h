@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "io/file_system.h"
 #include "journal/frame.h"
+#include "journal/page_window.h"
 #include "journal/reserve.h"
 #include "journal/segment_set.h"
 #include "observe/counters.h"
@@ -28,6 +29,7 @@ struct WriterOptions {
   size_t batch_bytes_max = 4u << 20;
   size_t batch_records_max = 8192;
   bool compress = true;
+  uint64_t cached_bytes_max = UINT64_MAX;  // see page_window.h
 };
 
 // Where to go on; recovery finds it.
@@ -88,7 +90,8 @@ class Writer {
  private:
   FrameHeader At(FrameType type) const;  // the next frame of the group
   void FinishFrame();
-  base::Status WriteGroup();
+  std::string_view Padding() const;
+  base::Status WriteGroup(std::string_view padding = {});
   base::Status Close();
   base::Status Begin(uint64_t frame_bytes);  // kNoSpace: not begun
   base::Status Name(io::File& file, const SegmentHeader& header);
@@ -100,6 +103,7 @@ class Writer {
   Reserve& reserve_;
   const WriterOptions options_;
   FrameBuilder builder_;
+  PageWindow window_;
 
   std::shared_ptr<io::File> file_;
   uint64_t segment_bytes_ = 0;
