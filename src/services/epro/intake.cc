@@ -134,6 +134,7 @@ void Intake::Submit(const security::Call& call) {
 }
 
 void Intake::Take(std::string_view body, const security::Identity& identity, const Origin& origin) {
+  if (origin.deadline_ns <= loop_.now_ns()) return Send(origin, Expired(origin));
   const ParsedReport parsed = ParseReport(body, options_.limits);
   if (!parsed.ok()) {
     Bump(stats_.invalid);
@@ -262,10 +263,7 @@ void Intake::ProbeOnDisk(uint64_t name, Parked record) {
         });
       },
       bytes);
-  if (!taken) {
-    Bump(stats_.busy);
-    ReplyRefused(name, 503, "overloaded", kTooManyWait, kRetryBusySeconds);
-  }
+  if (!taken) ReplyBusy(name);
 }
 
 bool Intake::OnTurnEnd() {
@@ -285,10 +283,7 @@ void Intake::HandOver() {
     gathering_.reset();
     return;
   }
-  for (const Handover::Item& item : gathering_->items()) {
-    Bump(stats_.busy);
-    ReplyRefused(item.ticket, 503, "overloaded", kTooManyWait, kRetryBusySeconds);
-  }
+  for (const Handover::Item& item : gathering_->items()) ReplyBusy(item.ticket);
   gathering_->Clear();
 }
 
@@ -377,9 +372,7 @@ void Intake::AnswerRepeat(uint64_t name, std::string_view report_id, const Hando
         AppendAcknowledgement(answer->body, id, received_ms, offset, sha256, true);
         loop_.Post([this, name, answer] { Reply(name, *answer); });
       });
-  if (!taken) {
-    ReplyRefused(name, 503, "overloaded", kTooManyWait, kRetryBusySeconds);
-  }
+  if (!taken) ReplyBusy(name);
 }
 
 uint64_t Intake::OpenSlot(const Origin& origin) {
@@ -426,6 +419,11 @@ void Intake::ReplyRefused(uint64_t name, int status, std::string_view type, std:
   }
 }
 
+void Intake::ReplyBusy(uint64_t name) {
+  Bump(stats_.busy);
+  ReplyRefused(name, 503, "overloaded", kTooManyWait, kRetryBusySeconds);
+}
+
 void Intake::Send(const Origin& origin, const Answer& answer) {
   if (origin.batch) return origin.batch->Answered(origin.line, answer);
   loop_.Respond(origin.ticket, {.status = answer.status,
@@ -438,14 +436,17 @@ void Intake::Send(const Origin& origin, const Answer& answer) {
 void Intake::CheckDeadlines() {
   const int64_t now_ns = loop_.now_ns();
   for (size_t i = 0; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[i];
-    if (!slot.open || slot.origin.deadline_ns > now_ns) continue;
-    Bump(stats_.expired);
-    ReplyRefused(uint64_t{slot.generation} << 32 | i, 504, "not-durable-in-time", kSendAgain,
-                 kRetryBusySeconds);
+    const auto& [origin, generation, open] = slots_[i];
+    if (open && origin.deadline_ns <= now_ns)
+      Reply(uint64_t{generation} << 32 | i, Expired(origin));
   }
   checking_deadlines_ = waiting_ > 0;
   if (checking_deadlines_) loop_.After(kDeadlineCheckMs, [this] { CheckDeadlines(); });
+}
+
+Answer Intake::Expired(const Origin& origin) {
+  Bump(stats_.expired);
+  return Refuse(origin, 504, "not-durable-in-time", kSendAgain, kRetryBusySeconds);
 }
 
 Answer Intake::Refuse(const Origin& origin, int status, std::string_view type,
@@ -474,11 +475,12 @@ net::BodyReader* Intake::BeginBatch(const security::Call& call) {
   Batch::Host host{.loop = loop_,
                    .line_bytes_max = options_.line_bytes_max,
                    .lines_waiting_max = options_.lines_waiting_max};
-  host.take = [this, self, origin, identity = call.identity](std::string_view body, uint64_t line) {
+  host.take = [this, self, origin, identity = call.identity, given = call.deadline_given](
+                  std::string_view body, uint64_t line) {
     Origin of_line = origin;
     of_line.batch = *self;
     of_line.line = line;
-    of_line.deadline_ns = loop_.now_ns() + options_.deadline_ms * int64_t{1'000'000};
+    if (!given) of_line.deadline_ns = loop_.now_ns() + options_.deadline_ms * int64_t{1'000'000};
     Take(body, identity, of_line);
   };
   host.too_long = [this, origin](size_t limit) {

@@ -5,7 +5,7 @@
 // journal's thread calls. It must outlive the journal's thread.
 // Bounds: what the loop's gate lets in, once it is known how urgent a report is; the rest gets 503,
 // as does what the journal's own bound refuses. A report whose deadline passes before it is durable
-// gets 504: sending it again is always safe.
+// gets 504, and is not even read if it has passed before: sending it again is always safe.
 #pragma once
 
 #include <array>
@@ -32,7 +32,7 @@ namespace weir::epro {
 
 struct IntakeOptions {
   ReportLimits limits;
-  int deadline_ms = 30'000;  // of a line of a batch; a request brings its own
+  int deadline_ms = 30'000;  // of a line of a batch whose sender has given none
   size_t line_bytes_max = 1u << 20;
   size_t lines_waiting_max = 1024;  // of one batch, between reading and answering
   size_t batches_max = 64;          // of one loop at once
@@ -128,7 +128,9 @@ class Intake final : public journal::HandoverSink {
   void Reply(uint64_t name, const Answer& answer);
   void ReplyRefused(uint64_t name, int status, std::string_view type, std::string_view detail,
                     int retry_after_s = 0, std::string_view members = {});
+  void ReplyBusy(uint64_t name);
   void Send(const Origin& origin, const Answer& answer);
+  Answer Expired(const Origin& origin);
   Answer Refuse(const Origin& origin, int status, std::string_view type, std::string_view detail,
                 int retry_after_s = 0, std::string_view members = {});
   void CheckDeadlines();
