@@ -434,11 +434,10 @@ void Intake::Send(const Origin& origin, const Answer& answer) {
 }
 
 void Intake::CheckDeadlines() {
-  const int64_t now_ns = loop_.now_ns();
   for (size_t i = 0; i < slots_.size(); ++i) {
     const auto& [origin, generation, open] = slots_[i];
-    if (open && origin.deadline_ns <= now_ns)
-      Reply(uint64_t{generation} << 32 | i, Expired(origin));
+    const uint64_t name = uint64_t{generation} << 32 | i;
+    if (open && origin.deadline_ns <= loop_.now_ns()) Reply(name, Expired(origin));
   }
   checking_deadlines_ = waiting_ > 0;
   if (checking_deadlines_) loop_.After(kDeadlineCheckMs, [this] { CheckDeadlines(); });
