@@ -97,7 +97,7 @@ base::Status Governance::Reload(const config::Config& config, net::Server& serve
   return {};
 }
 
-void Governance::Collect(observe::Sample& sample) const {
+void Governance::CollectTimes(observe::Sample& sample) const {
   for (size_t i = 0; i < guard::kCriticalities; ++i) {
     observe::HistogramSnapshot all;
     times_.ForEach([&](const RequestTimes& times) { times[i].AddTo(all); });
@@ -105,6 +105,9 @@ void Governance::Collect(observe::Sample& sample) const {
     sample.Histogram("weir_http_request_seconds",
                      "From a request to its answer, of what was let in", all, {{"class", name}});
   }
+}
+
+void Governance::Collect(observe::Sample& sample) const {
   const std::lock_guard lock(mutex_);
   CollectCounts(gates_, sample);
   sample.Gauge("weir_guard_in_flight", "Requests let in and not yet answered",

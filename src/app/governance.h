@@ -1,8 +1,8 @@
 // What governs all that comes in: a gate per loop, the rate limits of all, and the CPU that they
 // go by.
 //
-// Threads: GateOf() before the loop runs; Reload() and Collect() from any; the rest from the loops.
-// Outlives the server, whose loops its timers run on.
+// Threads: GateOf() before the loop runs; Reload(), Collect() and CollectTimes() from any; the rest
+// from the loops. Outlives the server, whose loops its timers run on.
 #pragma once
 
 #include <atomic>
@@ -38,6 +38,7 @@ class Governance {
   // What of it may change while the server runs.
   base::Status Reload(const config::Config& config, net::Server& server);
   void Collect(observe::Sample& sample) const;
+  void CollectTimes(observe::Sample& sample) const;
 
  private:
   Governance(const config::Config& config, unsigned loops, net::Networks trusted,

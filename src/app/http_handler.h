@@ -51,7 +51,7 @@ class HttpHandler final : public net::Handler {
     // Of this loop, and of all; they outlive the handler.
     guard::Gate* gate = nullptr;
     guard::RateLimits* limits = nullptr;
-    // How long requests take, by what they are worth; this loop's own.
+    // How long requests take, by what they are worth; this loop's own. Null: it is not measured.
     RequestTimes* times = nullptr;
     observe::Log* log = nullptr;
     double access_share = 0;  // of the answers, those that are logged

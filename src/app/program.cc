@@ -282,7 +282,7 @@ class Program {
     parts.deadline_ms_max = config_.http.request_timeout_max_ms;
     parts.gate = &gate;
     parts.limits = &governance_->limits();
-    parts.times = &governance_->TimesOf(loop);
+    if (config_.middlewares.prometheus) parts.times = &governance_->TimesOf(loop);
     parts.log = log_.get();
     parts.access_share = config_.log.access_share;
     parts.trusted_proxies = [this] { return governance_->trusted_proxies(); };
@@ -295,7 +295,10 @@ class Program {
 
   void Collect(bool of_server, observe::Sample& sample) {
     CollectJournal(journal_->stats(), sample);
-    if (of_server) CollectServer(server_->stats(), sample);
+    if (of_server) {
+      CollectServer(server_->stats(), sample);
+      governance_->CollectTimes(sample);
+    }
     CollectTasks(engine_->status(), engine_->stats(), sample);
     CollectAlerts(delivery_->stats(), stream_->stats(), sample);
     const std::lock_guard lock(intakes_mutex_);

@@ -101,6 +101,22 @@ class Governance(unittest.TestCase):
             allowed = json_headers(Authorization=f"Bearer {token}")
             self.assertEqual(connection.submit(1, allowed).status, 202)
 
+    def test_traces_and_the_metrics_of_requests_can_be_switched_off(self):
+        trace = "0af7651916cd43dd8448eb211c80319c"
+        for wanted in (True, False):
+            switch = "true" if wanted else "false"
+            self.write(f"Rest: {{Middlewares: {{Trace: {switch}, Prometheus: {switch}}}}}\n")
+            with Server(config=self.config) as server:
+                connection = self.connect(server)
+                self.assertEqual(connection.submit(1).status, 202)
+                refused = connection.submit(2, json_headers(traceparent=f"00-{trace}-b7ad6b7169203331-01"),
+                                            patient_id="")
+                self.assertEqual(json.loads(refused.body)["trace_id"] == trace, wanted)
+                metrics = server.admin("/metrics").body.decode()
+                self.assertEqual("weir_http_requests_total" in metrics, wanted)
+                self.assertEqual("weir_http_request_seconds" in metrics, wanted)
+                self.assertIn("weir_guard_admitted_total", metrics)
+
     def test_over_a_rate_limit_is_429_until_it_is_raised_and_no_connection_is_dropped(self):
         self.write("RateLimits:\n  Token:\n    PerSecond: 0.01\n    Burst: 3\n")
         with Server(config=self.config) as server:

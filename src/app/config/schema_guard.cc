@@ -10,7 +10,7 @@ void AddMiddlewares(Table& t) {
         [](Config& c) { return &c.middlewares.trace; })
       .Also({"Middlewares.Trace"});
   t.Add("Rest.Middlewares.Prometheus", Type::kBool,
-        "Count connections and requests in the metrics.",
+        "Count connections and requests in the metrics, and how long requests take.",
         [](Config& c) { return &c.middlewares.prometheus; })
       .Also({"Middlewares.Prometheus"});
   t.Add("Rest.Middlewares.Breaker", Type::kBool,
