@@ -246,6 +246,8 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
 security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& request,
                                      const Admission& admission) {
   TraceOf(request);
+  // Who gives a time counts from sending; ours is for what we do, however slowly a body comes.
+  const int64_t from_ns = admission.timeout_ms ? request.received_ns : loop.now_ns();
   const int timeout_ms =
       admission.timeout_ms.value_or(std::min(parts_.deadline_ms, parts_.deadline_ms_max));
   const RequestSpans::Begun span =
@@ -265,7 +267,7 @@ security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& reques
           .trace_kept = trace_given_ || !span.span.none(),
           .span = span.span,
           .span_mark = span.mark,
-          .deadline_ns = loop.now_ns() + int64_t{timeout_ms} * 1'000'000,
+          .deadline_ns = from_ns + int64_t{timeout_ms} * 1'000'000,
           .deadline_given = admission.timeout_ms.has_value(),
           .mark = MarkOf(admission.route_id)};
 }

@@ -46,8 +46,8 @@ class HttpHandler final : public net::Handler {
     bool continue_traces = true;  // those that callers send; else every request begins its own
     observe::SpanQueue* spans = nullptr;  // null: there are no spans
     double sample_share = 0;              // of requests without a traceparent
-    int deadline_ms = 30'000;             // without X-Request-Timeout-Ms
-    int deadline_ms_max = 120'000;        // what that header may ask for
+    int deadline_ms = 30'000;       // without X-Request-Timeout-Ms: from when a request is whole
+    int deadline_ms_max = 120'000;  // what that header may ask for: from its first byte
     // Of this loop, and of all; they outlive the handler.
     guard::Gate* gate = nullptr;
     guard::RateLimits* limits = nullptr;

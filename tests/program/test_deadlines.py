@@ -66,21 +66,29 @@ class Deadlines(unittest.TestCase):
         self.assertLess(time.monotonic() - sent, SYNC_MS / 1000)
         self.assertEqual([line["status"] for line in self.batch(lines(*reports))], [200] * 3)
 
-    def test_a_line_that_comes_after_the_deadline_is_not_stored(self):
+    def answer_to_late(self, path, content_type, body):
+        """Of a body that begins when the deadline has passed."""
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         self.addCleanup(connection.close)
 
-        def body():
+        def late():
             time.sleep(0.5)
-            yield lines(report("late")).encode()
+            yield body.encode()
 
-        connection.request("POST", "/api/v1/reports:batch", body=body(), encode_chunked=True,
-                           headers={"Content-Type": "application/x-ndjson",
-                                    "Transfer-Encoding": "chunked", "X-Request-Timeout-Ms": "300"})
-        answer = json.loads(connection.getresponse().read())
-        self.assert_not_durable_in_time(answer["problem"], answer["status"])
+        connection.request("POST", path, body=late(), encode_chunked=True,
+                           headers={"Content-Type": content_type, "Transfer-Encoding": "chunked",
+                                    "X-Request-Timeout-Ms": "300"})
+        return json.loads(connection.getresponse().read())
+
+    def test_what_comes_after_its_deadline_is_not_stored(self):
+        problem = self.answer_to_late("/submit", "application/json", json.dumps(report("late")))
+        self.assert_not_durable_in_time(problem, problem["status"])
+        line = self.answer_to_late("/api/v1/reports:batch", "application/x-ndjson",
+                                   lines(report("late-line")))
+        self.assert_not_durable_in_time(line["problem"], line["status"])
         time.sleep(2 * SYNC_MS / 1000)
-        self.assertEqual(self.server.get("/api/v1/reports/default/late").status, 404)
+        for report_id in ("late", "late-line"):
+            self.assertEqual(self.server.get(f"/api/v1/reports/default/{report_id}").status, 404)
 
 
 if __name__ == "__main__":

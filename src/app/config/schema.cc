@@ -121,11 +121,10 @@ void AddHttp(Table& t) {
         [](Config& c) { return &c.http.limits.send_timeout_ms; })
       .Between(1, kDay);
   t.Add("Http.RequestTimeout", Type::kDuration,
-        "From a request's arrival to its answer, for clients that send no X-Request-Timeout-Ms; "
-        "then "
-        "504, what is still being read is cancelled, and sending again is safe. An export ends "
-        "only at a "
-        "deadline that its caller has given.",
+        "From when a request has arrived whole to its answer, for clients that send no "
+        "X-Request-Timeout-Ms (which counts from a request's first byte); then 504, what is still "
+        "being read is cancelled, and sending again is safe. An export ends only at a deadline "
+        "that its caller has given.",
         [](Config& c) { return &c.http.request_timeout_ms; })
       .Between(1, kDay)
       .Also({"Timeout", "Rest.Timeout"});
