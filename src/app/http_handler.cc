@@ -135,6 +135,13 @@ bool HttpHandler::WithinLimits(net::Loop& loop, const net::Request& request,
                                const security::Route& route, const security::Identity& identity,
                                std::string_view study) {
   using guard::LimitKind;
+  std::string asked;
+  if (study.empty() && !request.query.empty() && parts_.limits->Limits(LimitKind::kStudy) &&
+      route.criticality != guard::Criticality::kUrgent) {
+    asked = net::QueryParam(request.query, "study").value_or("");
+    // Nobody spends what belongs to a study that is closed to them.
+    if (identity.Allows(route.scope, asked)) study = asked;
+  }
   return WithinLimit(loop, request, LimitKind::kToken, identity.name) &&
          WithinLimit(loop, request, LimitKind::kRoute, route.path.view()) &&
          (study.empty() || WithinLimit(loop, request, LimitKind::kStudy, study));

@@ -90,6 +90,7 @@ class HttpHandler final : public net::Handler {
   void LogAccess(net::Mark mark, bool entered, int status, int64_t now_ns);
   // Null: the request had found none.
   const security::Route* RouteOf(net::Mark mark) const;
+  // `study`: of the path; empty: the query may name one. Alerts are not held back by a study's.
   bool WithinLimits(net::Loop& loop, const net::Request& request, const security::Route& route,
                     const security::Identity& identity, std::string_view study);
   bool WithinLimit(net::Loop& loop, const net::Request& request, guard::LimitKind kind,

@@ -145,6 +145,10 @@ class Governance(unittest.TestCase):
             self.assertEqual(connection.submit(2, study_id="a").status, 429)
             self.assertEqual(connection.submit(2, study_id="b").status, 202)
             self.assertEqual(connection.submit(3, study_id="a", data=suicidal).status, 202)
+            for path in ("/api/v1/reports?study=a", "/api/v1/reports/a/r1"):
+                self.assertEqual(server.get(path).status, 429, path)
+            self.assertEqual(server.get("/api/v1/reports?study=c").status, 200)
+            self.assertEqual(server.get("/api/v1/alerts?study=a").status, 200)
 
     def test_the_address_that_a_trusted_proxy_names_is_limited(self):
         self.write("RateLimits:\n  Address:\n    PerSecond: 0.01\n    Burst: 1\n"

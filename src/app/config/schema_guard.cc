@@ -100,7 +100,9 @@ void AddRateLimits(Table& t) {
   static constexpr Kind kKinds[] = {
       {"Address", "client address (a hospital is one address)", &RateLimits::address},
       {"Token", "token", &RateLimits::token},
-      {"Study", "study; urgent reports are not counted", &RateLimits::study},
+      {"Study",
+       "study, in the path, the query or the report; urgent reports and alerts are not counted",
+       &RateLimits::study},
       {"Route", "route", &RateLimits::route}};
   for (const Kind& kind : kKinds) {
     const std::string path = std::string("RateLimits.") + kind.name;
