@@ -147,6 +147,12 @@ class Governance(unittest.TestCase):
             self.assertEqual(connection.submit(3, study_id="a", data=suicidal).status, 202)
             for path in ("/api/v1/reports?study=a", "/api/v1/reports/a/r1"):
                 self.assertEqual(server.get(path).status, 429, path)
+            lines = "".join(report(number, study_id="a") + "\n" for number in (4, 5))
+            batch = server.request("POST", "/api/v1/reports:batch", lines,
+                                   {"Content-Type": "application/x-ndjson"})
+            for line in map(json.loads, batch.body.splitlines()):
+                self.assertEqual(line["status"], 429)
+                self.assertGreaterEqual(line["retry_after"], 50)
             self.assertEqual(server.get("/api/v1/reports?study=c").status, 200)
             self.assertEqual(server.get("/api/v1/alerts?study=a").status, 200)
 

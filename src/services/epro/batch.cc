@@ -15,6 +15,15 @@ std::string_view Trim(std::string_view line) {
   return line;
 }
 
+// The seconds that the answer's sender is asked to wait; empty: none.
+std::string_view RetryAfterOf(const Answer& answer) {
+  constexpr std::string_view kName = "Retry-After: ";
+  const size_t at = answer.headers.find(kName);
+  if (at == std::string::npos) return {};
+  const std::string_view value = std::string_view(answer.headers).substr(at + kName.size());
+  return value.substr(0, value.find('\r'));
+}
+
 std::string Line(uint64_t number, const Answer& answer) {
   std::string out;
   base::JsonWriter json(out);
@@ -24,6 +33,7 @@ std::string Line(uint64_t number, const Answer& answer) {
     out += ',';
     out.append(answer.body, 1, answer.body.size() - 2);
   } else {
+    if (const auto wait = RetryAfterOf(answer); !wait.empty()) json.Key("retry_after").Raw(wait);
     json.Key("problem").Raw(answer.body);
   }
   json.EndObject();
