@@ -45,7 +45,8 @@ class Laboratory {
 
 struct Second {
   int out = 0;  // calls that went out
-  int64_t rejected_ns_max = 0;
+  int rejected = 0;
+  int rejected_late = 0;  // of them, those whose callers were not told within a millisecond
 };
 
 // `seconds` seconds of calls, evenly spaced, from this thread alone.
@@ -61,8 +62,8 @@ std::vector<Second> Call(Client& client, guard::Dependency& breaker, const Labor
     const int64_t now_ns = base::SystemClock().SteadyNs();
     const auto permit = breaker.Allow(now_ns, draw(random));
     if (!permit) {
-      second.rejected_ns_max =
-          std::max(second.rejected_ns_max, base::SystemClock().SteadyNs() - now_ns);
+      ++second.rejected;
+      second.rejected_late += base::SystemClock().SteadyNs() - now_ns >= 1'000'000;
       continue;
     }
     ++second.out;
@@ -91,10 +92,15 @@ TEST(BreakerStory, StatesHoldALaboratoryOffInThreeSecondsAndLetItBackInFive) {
   EXPECT_EQ(before[1].out, kCallsPerSecond);
   laboratory.Break();
   const auto broken = Call(*client, breaker, laboratory, 8);
+  int rejected = 0;
+  int rejected_late = 0;
   for (size_t i = 3; i < broken.size(); ++i) {
     EXPECT_LT(broken[i].out, kCallsPerSecond / 2) << "in second " << i;
-    EXPECT_LT(broken[i].rejected_ns_max, 20'000'000) << "a caller fails at once";
+    rejected += broken[i].rejected;
+    rejected_late += broken[i].rejected_late;
   }
+  // Not all: the thread may lose its processor between two looks at the clock.
+  EXPECT_LE(rejected_late * 50, rejected) << "a caller fails at once";
   laboratory.Mend();
   const auto after = Call(*client, breaker, laboratory, 7);
   for (size_t i = 5; i < after.size(); ++i) EXPECT_EQ(after[i].out, kCallsPerSecond);
