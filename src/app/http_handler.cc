@@ -158,11 +158,13 @@ void HttpHandler::OnAnswered(net::Loop& loop, net::Mark mark, int status) {
 }
 
 void HttpHandler::NoteEntered(net::Mark mark, int status, int64_t now_ns) {
-  parts_.gate->Left(mark.value % guard::Gate::kTokenEnd, mark.since_ns, status == 503, now_ns);
+  const uint32_t token = mark.value % guard::Gate::kTokenEnd;
+  parts_.gate->Left(token, mark.since_ns, status == 503, now_ns);
   if (status == 0 || !parts_.times) return;
   const int64_t took_ns = std::max<int64_t>(0, now_ns - mark.since_ns);
-  (*parts_.times)[static_cast<size_t>(RouteOf(mark)->criticality)].Observe(
-      static_cast<uint64_t>(took_ns));
+  const guard::Criticality of =
+      guard::Gate::IsUrgent(token) ? guard::Criticality::kUrgent : RouteOf(mark)->criticality;
+  (*parts_.times)[static_cast<size_t>(of)].Observe(static_cast<uint64_t>(took_ns));
 }
 
 void HttpHandler::LogAccess(net::Mark mark, bool entered, int status, int64_t now_ns) {

@@ -106,6 +106,7 @@ bool Gate::Shed(Criticality of, Reason reason) {
 
 Gate::Entry Gate::Decide(Criticality of, Rank rank, uint32_t token, int64_t now_ns) {
   const bool urgent = of == Criticality::kUrgent;
+  if (urgent) token |= kIsUrgent;
   if (Crowded(&Crowd::Own::in_flight, others_in_flight_, options_.in_flight_max, urgent)) {
     Shed(of, Reason::kConcurrency);
     return {.reason = Reason::kConcurrency};

@@ -88,6 +88,7 @@ class Gate {
 
   // A token is less than this: what is above is the caller's.
   static constexpr uint32_t kTokenEnd = 1u << 18;
+  static bool IsUrgent(uint32_t token) { return (token & kIsUrgent) != 0; }
   struct Entry {
     bool admitted = false;
     Reason reason = Reason::kConcurrency;  // why not
@@ -121,6 +122,7 @@ class Gate {
   static constexpr uint32_t kEntered = 1;
   static constexpr uint32_t kCounted = 2;  // by go-zero's shedder
   static constexpr uint32_t kHasCell = 4;
+  static constexpr uint32_t kIsUrgent = 8;
   static constexpr unsigned kGenerationShift = 4;  // of go-zero's shedder, four bits
   static constexpr uint32_t kGenerations = 16;
   static constexpr unsigned kCellShift = 8;

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import unittest
 
-from weir_server import PROGRAM, Server, wait_for
+from weir_server import PROGRAM, Server, phq9, wait_for
 
 PATIENT_SERVICE = """
 Name: patient-service
@@ -31,6 +31,9 @@ Shedder:
 
 def report(number, **fields):
     return json.dumps({"report_id": f"r{number}", "patient_id": "p1", "data": "text", **fields})
+
+
+SUICIDAL = phq9("", "", [0] * 8 + [3])["data"]
 
 
 def json_headers(**more):
@@ -136,15 +139,12 @@ class Governance(unittest.TestCase):
 
     def test_a_study_over_its_limit_leaves_others_alone_and_its_urgent_reports_pass(self):
         self.write("RateLimits:\n  Study:\n    PerSecond: 0.01\n    Burst: 1\n")
-        suicidal = {"44250-9": "LA6568-5", "44255-8": "LA6568-5", "44259-0": "LA6568-5",
-                    "44254-1": "LA6568-5", "44251-7": "LA6568-5", "44258-2": "LA6568-5",
-                    "44252-5": "LA6568-5", "44253-3": "LA6568-5", "44260-8": "LA6571-9"}
         with Server(config=self.config) as server:
             connection = self.connect(server)
             self.assertEqual(connection.submit(1, study_id="a").status, 202)
             self.assertEqual(connection.submit(2, study_id="a").status, 429)
             self.assertEqual(connection.submit(2, study_id="b").status, 202)
-            self.assertEqual(connection.submit(3, study_id="a", data=suicidal).status, 202)
+            self.assertEqual(connection.submit(3, study_id="a", data=SUICIDAL).status, 202)
             for path in ("/api/v1/reports?study=a", "/api/v1/reports/a/r1"):
                 self.assertEqual(server.get(path).status, 429, path)
             lines = "".join(report(number, study_id="a") + "\n" for number in (4, 5))
@@ -210,10 +210,11 @@ class Governance(unittest.TestCase):
             connection = self.connect(server)
             for number in range(20):
                 self.assertEqual(connection.submit(f"planted-{number}").status, 202)
+            self.assertEqual(connection.submit("planted-urgent", data=SUICIDAL).status, 202)
             server.get("/api/v1/tasks")
             self.assertEqual(server.metric("weir_http_request_seconds_count", '{class="report"}'), 20)
-            self.assertEqual(server.metric("weir_http_request_seconds_count", '{class="urgent"}'), 1)
-            wait_for(lambda: server.text().count('"event":"access"') >= 21, 30, "the lines")
+            self.assertEqual(server.metric("weir_http_request_seconds_count", '{class="urgent"}'), 2)
+            wait_for(lambda: server.text().count('"event":"access"') >= 22, 30, "the lines")
             line = next(json.loads(line) for line in server.text().splitlines()
                         if '"event":"access"' in line)
             self.assertEqual((line["route"], line["status"]), ("/submit", 202))
