@@ -314,20 +314,22 @@ class Program {
 
   void Announce() {
     const std::string url = Address(config_.host, server_->port(), config_.tls.on());
+    const bool open = tokens_->table()->size() == 0;
     std::printf(
         "Weir %s is ready.\n"
         "  open    %s/\n"
         "  watch   %s/metrics\n"
-        "  try     curl -s%s %s/submit -H 'Content-Type: application/json' \\\n"
+        "  try     curl -s%s %s/submit -H 'Content-Type: application/json'%s \\\n"
         "            -d '{\"report_id\":\"r1\",\"patient_id\":\"p1\",\"data\":\"free text\"}'\n"
         "  data    %s, %llu records in the journal\n"
         "  limit   %zu connections\n"
         "  sockets %s\n",
         kVersion, url.c_str(), Address(config_.admin.host, admin_->port()).c_str(),
         config_.tls.on() ? (" --cacert " + config_.tls.cert_file).c_str() : "", url.c_str(),
-        config_.data_dir.c_str(), static_cast<unsigned long long>(journal_->durable_end().value()),
+        open ? "" : " -H \"Authorization: Bearer $WEIR_TOKEN\"", config_.data_dir.c_str(),
+        static_cast<unsigned long long>(journal_->durable_end().value()),
         server_->connections_max(), net::Name(transport_).data());
-    if (tokens_->table()->size() == 0) {
+    if (open) {
       std::printf(
           "  access  open to every program of this machine: there are no tokens "
           "(weir tokens add NAME)\n");

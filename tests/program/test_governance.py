@@ -99,10 +99,16 @@ class Governance(unittest.TestCase):
         token = next(word for word in added.stdout.split() if len(word) > 30)
         with Server(data_dir=os.path.join(self.directory.name, "data"), config=self.config,
                     sets=["InsecureAllowPublic=true"]) as server:
+            # What the banner proposes to try carries a token, too.
+            proposed = server.text().partition("  try ")[2].partition("  data ")[0]
+            tried = subprocess.run(
+                ["sh", "-c", proposed.replace("0.0.0.0", "127.0.0.1")], capture_output=True, text=True,
+                timeout=60, check=True, env={**os.environ, "WEIR_TOKEN": token})
+            self.assertIn("receipt", json.loads(tried.stdout))
             connection = self.connect(server)
-            self.assertEqual(connection.submit(1).status, 401)
+            self.assertEqual(connection.submit(2).status, 401)
             allowed = json_headers(Authorization=f"Bearer {token}")
-            self.assertEqual(connection.submit(1, allowed).status, 202)
+            self.assertEqual(connection.submit(2, allowed).status, 202)
 
     def test_traces_and_the_metrics_of_requests_can_be_switched_off(self):
         trace = "0af7651916cd43dd8448eb211c80319c"
