@@ -2,22 +2,13 @@
 
 import http.client
 import json
-import os
 import tempfile
 import time
 import unittest
 
-from weir_server import PROGRAM, Server
+from weir_server import SlowServer
 
 SYNC_MS = 1500
-SLOW_DISK = os.path.join(os.path.dirname(PROGRAM), "bench", "slow_disk", "bench_slow_disk")
-
-
-class SlowServer(Server):
-    """On a disk whose syncs take at least SYNC_MS."""
-
-    def arguments(self):
-        return [SLOW_DISK, str(SYNC_MS), *super().arguments()[1:]]
 
 
 def report(report_id):
@@ -33,9 +24,7 @@ class Deadlines(unittest.TestCase):
     def setUpClass(cls):
         directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(directory.cleanup)
-        with Server(data_dir=directory.name) as quick:  # the instruments are journalled here
-            quick.terminate()
-        cls.server = SlowServer(data_dir=directory.name)
+        cls.server = SlowServer(SYNC_MS, data_dir=directory.name)
         cls.addClassCleanup(cls.server.kill)
         cls.server.start(seconds=120)
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import unittest
 
-from weir_server import PROGRAM, Server, phq9, wait_for
+from weir_server import PROGRAM, Server, SlowServer, phq9, wait_for
 
 PATIENT_SERVICE = """
 Name: patient-service
@@ -209,6 +209,46 @@ class Governance(unittest.TestCase):
                 self.assertEqual(connection.submit(name).status, 200 if status == 202 else 202)
             self.assertEqual(server.metric("weir_guard_in_flight"), 0)
             self.assertEqual(server.metric("weir_guard_queueing"), 0)
+
+    def test_what_the_disk_cannot_take_is_shed_but_for_urgent_reports_and_counted_in_a_dry_run(self):
+        config = "Journal: {BatchRecordsMax: 4}\nShedder:\n  DryRun: "  # 80 reports a second
+        self.write(config + "true\n")
+
+        def flood(server, name):
+            answers = []
+
+            def send(which):
+                connection = Connection(server.port)
+                urgent = which % 16 == 0
+                for number in range(4):
+                    answer = connection.submit(f"{name}-{which}-{number}",
+                                               data=SUICIDAL if urgent else "text")
+                    answers.append((urgent, answer.status, answer.headers["Retry-After"]))
+                connection.close()
+
+            threads = [threading.Thread(target=send, args=(which,)) for which in range(80)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(len(answers), 4 * len(threads))
+            return answers
+
+        def shed(server, counter):
+            return server.metric(counter, '{class="report",reason="disk"}')
+
+        with SlowServer(50, os.path.join(self.directory.name, "data"), config=self.config) as server:
+            self.assertEqual({status for _, status, _ in flood(server, "dry")}, {202})
+            self.assertGreater(shed(server, "weir_guard_would_shed_total"), 0)
+            self.assertEqual(shed(server, "weir_guard_shed_total"), 0)
+            self.write(config + "false\n")
+            self.reload(server)
+            answers = flood(server, "wet")
+            refused = [wait for _, status, wait in answers if status == 503]
+            self.assertEqual(shed(server, "weir_guard_shed_total"), len(refused))
+            self.assertGreater(len(refused), 0)
+            self.assertLessEqual(set(refused), {"1", "2"})
+            self.assertEqual({status for urgent, status, _ in answers if urgent}, {202})
 
     def test_answers_are_measured_by_class_and_logged_by_share(self):
         self.write("Log:\n  AccessShare: 1\n  Burst: 1000\n")

@@ -149,6 +149,20 @@ class Server:
                  "all tasks have caught up")
 
 
+class SlowServer(Server):
+    """On a disk whose syncs take at least `sync_ms`, from when the instruments are journalled."""
+
+    def __init__(self, sync_ms, data_dir, **kwargs):
+        super().__init__(data_dir=data_dir, **kwargs)
+        self.sync_ms = sync_ms
+        with Server(data_dir=data_dir) as quick:
+            quick.terminate()
+
+    def arguments(self):
+        program = os.path.join(os.path.dirname(PROGRAM), "bench", "slow_disk", "bench_slow_disk")
+        return [program, str(self.sync_ms), *super().arguments()[1:]]
+
+
 ANSWERS = ["LA6568-5", "LA6569-3", "LA6570-1", "LA6571-9"]
 PHQ9 = ["44250-9", "44255-8", "44259-0", "44254-1", "44251-7", "44258-2", "44252-5", "44253-3",
         "44260-8"]
