@@ -5,6 +5,7 @@ import time
 import protocols
 from harness import (Floor, Weir, closed_loop, closed_loops, fsync_floor, in_turns, load, median,
                      rss_bytes, seconds_until, surge)
+from story import story
 
 MIB = 1 << 20
 
@@ -244,23 +245,6 @@ def overload(figures, scale):
     with Weir(paused=True) as weir:
         capacity = closed_loop(weir, scale.seconds)["rate"]
         overloaded(figures, "processors", weir, capacity, 1.3, 0.6, scale)
-
-
-def story(figures, scale):
-    """The way from a sync for each report to what is done now, by switches that still exist."""
-    steps = [("a sync for each report", ["Journal.BatchRecordsMax=1", "Http.Loops=1"], "epoll"),
-             ("eight reports share a sync", ["Journal.BatchRecordsMax=8", "Http.Loops=1"], "epoll"),
-             ("all that wait share a sync", ["Http.Loops=1"], "epoll"),
-             ("a loop for each core", [], "epoll"),
-             ("io_uring", [], "io_uring")]
-    first = None
-    for name, sets, transport in steps:
-        with Weir(paused=True, transport=transport, sets=sets) as weir:
-            result = closed_loop(weir, scale.seconds)
-        first = first or result["rate"]
-        figures.add("story", name, result["rate"], "/s",
-                    note=f"{result['rate'] / first:.0f} × the first, {result['server_cpu_us']:.1f} µs of "
-                         f"CPU each, p50 {result['latency']['p50_ms']:.1f} ms")
 
 
 SECTIONS = {"submit": submit, "uring": uring, "running": running, "latency": latency,

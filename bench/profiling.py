@@ -1,0 +1,62 @@
+"""Profiles of a server under load, from its administration port."""
+
+import http.client
+import os
+import threading
+
+import flame
+
+
+def ask(weir, method, path, body=None, timeout=120):
+    connection = http.client.HTTPConnection("127.0.0.1", weir.admin_port, timeout=timeout)
+    connection.request(method, path, body)
+    answer = connection.getresponse()
+    data = answer.read()
+    connection.close()
+    if answer.status != 200:
+        raise RuntimeError(f"{path} answered {answer.status}: {data[:200]}")
+    return data
+
+
+def symbols(weir, stacks):
+    """Names by address. A caller is named by the instruction before the one it returns to."""
+    wanted = sorted({address for _, stack in stacks for address in stack})
+    names = {}
+    for at in range(0, len(wanted), 500):
+        part = wanted[at:at + 500]
+        body = "+".join(hex(address) for address in part)
+        for line in ask(weir, "POST", "/debug/pprof/symbol", body).decode().splitlines():
+            address, _, name = line.replace("\t", " ", 1).partition(" ")
+            if address.startswith("0x"):
+                names[int(address, 16)] = name.strip()
+    # What has no name of its own, of a library without symbols, has that of the library.
+    with open(f"/proc/{weir.pid}/maps", encoding="utf-8") as file:
+        maps = [line.split() for line in file]
+    for address in wanted:
+        for fields in maps:
+            low, high = (int(bound, 16) for bound in fields[0].split("-"))
+            if address not in names and low <= address < high and len(fields) > 5:
+                names[address] = f"[{os.path.basename(fields[5])}]"
+    return names
+
+
+def under_load(weir, seconds, load):
+    """What `load(seconds)` returned, which ran meanwhile, and the profile of the CPU in its middle."""
+    result = {}
+    running = threading.Thread(target=lambda: result.update(load(seconds + 3)))
+    running.start()
+    cpu = flame.read_cpu(ask(weir, "GET", f"/debug/pprof/profile?seconds={seconds}",
+                             timeout=seconds + 60))
+    heap = flame.read_heap(ask(weir, "GET", "/debug/pprof/heap").decode())
+    running.join()
+    if not cpu or not result:
+        raise RuntimeError("the profile holds no sample")
+    return result, cpu, heap
+
+
+def draw(weir, stacks, title, unit, path, count):
+    """Draws them as a flame graph; the `count` heaviest functions: [(share, name)]."""
+    root = flame.fold(stacks, symbols(weir, stacks))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(flame.draw(root, title, unit))
+    return [(share, flame.shorten(name)) for share, name in flame.heaviest(root, count)]
