@@ -1,9 +1,9 @@
 #include "app/governance.h"
 
-#include <random>
 #include <string>
 
 #include "app/wiring.h"
+#include "base/keyed_hash.h"
 
 namespace weir::app {
 namespace {
@@ -12,11 +12,6 @@ namespace {
 constexpr int kCpuSampleMs = 250;
 
 double Number(uint64_t value) { return static_cast<double>(value); }
-
-uint64_t Secret() {
-  std::random_device device;
-  return device() | uint64_t{device()} << 32;
-}
 
 void CollectCounts(const std::vector<std::unique_ptr<guard::Gate>>& gates,
                    observe::Sample& sample) {
@@ -58,7 +53,7 @@ Governance::Governance(const config::Config& config, unsigned loops, net::Networ
     : clock_(clock),
       gate_options_(GateOptions(config)),
       crowd_(loops),
-      limits_(RateLimitOptions(config), Secret()),
+      limits_(RateLimitOptions(config), base::DrawSecret()),
       times_(loops),
       trusted_(std::make_shared<const net::Networks>(std::move(trusted))),
       gates_(loops) {}
@@ -66,7 +61,7 @@ Governance::Governance(const config::Config& config, unsigned loops, net::Networ
 guard::Gate& Governance::GateOf(net::Loop& loop) {
   const std::lock_guard lock(mutex_);
   auto& gate = gates_[loop.index()];
-  gate = std::make_unique<guard::Gate>(gate_options_, crowd_, loop.index(), Secret(),
+  gate = std::make_unique<guard::Gate>(gate_options_, crowd_, loop.index(), base::DrawSecret(),
                                        clock_.SteadyNs());
   Tick(loop, *gate);
   return *gate;

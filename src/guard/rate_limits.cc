@@ -1,18 +1,8 @@
 #include "guard/rate_limits.h"
 
+#include "base/keyed_hash.h"
+
 namespace weir::guard {
-namespace {
-
-uint64_t Hash(uint64_t secret, std::string_view key) {
-  uint64_t hash = secret;
-  for (const char c : key) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 29;
-  }
-  return hash ^ hash >> 32;
-}
-
-}  // namespace
 
 std::string_view Name(LimitKind kind) {
   constexpr std::array<std::string_view, kLimitKinds> kNames = {"address", "token", "study",
@@ -40,7 +30,7 @@ void RateLimits::Configure(const RateLimitOptions& options) {
 
 RateLimits::Decision RateLimits::Take(LimitKind kind, std::string_view key, int64_t now_ns) {
   Kind& of = Of(kind);
-  const uint64_t hash = Hash(secret_, key);
+  const uint64_t hash = base::KeyedHash(secret_, key);
   const std::lock_guard lock(of.mutex);
   Decision decision;
   if (!of.buckets) {

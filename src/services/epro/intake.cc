@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <random>
 
 #include "base/bytes.h"
 #include "base/json_writer.h"
+#include "base/keyed_hash.h"
 #include "clinical/evaluate.h"
 #include "net/problem.h"
 #include "security/limits.h"
@@ -42,13 +42,8 @@ void Bump(std::atomic<uint64_t>& counter) {
 
 // With a secret of this process, so that nobody can choose to share a cell with another study.
 uint64_t StudyHash(std::string_view study) {
-  static const uint64_t secret = std::random_device()() | uint64_t{std::random_device()()} << 32;
-  uint64_t hash = secret;
-  for (const char c : study) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 29;
-  }
-  return hash;
+  static const uint64_t secret = base::DrawSecret();
+  return base::KeyedHash(secret, study);
 }
 
 void AppendReceipt(base::JsonWriter& json, base::Offset offset, const base::Digest& sha256) {
