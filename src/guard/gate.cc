@@ -67,22 +67,20 @@ Gate::Gate(const GateOptions& options, Crowd& crowd, unsigned loop, uint64_t see
 
 void Gate::Configure(const GateOptions& options) {
   options_ = options;
-  // It refuses a threshold at which nothing would ever be shed.
-  const int64_t threshold = std::clamp<int64_t>(options.cpu_threshold, 1, kCpuAll - 1);
-  const bool wanted = options.mode == ShedderMode::kGoZero && options.cpu_threshold > 0 &&
-                      options.cpu_threshold < kCpuAll;
+  const bool wanted = options.mode == ShedderMode::kGoZero && cpu_counts();
   // One that is in use keeps its count of what is in flight.
-  if (wanted && (!gozero_ || gozero_->cpu_threshold() != threshold)) {
-    gozero_ = std::make_unique<GoZeroShedder>(threshold, 0);
+  if (wanted && (!gozero_ || gozero_->cpu_threshold() != options.cpu_threshold)) {
+    gozero_ = std::make_unique<GoZeroShedder>(options.cpu_threshold, 0);
     gozero_generation_ = (gozero_generation_ + 1) % kGenerations;
   }
   if (!wanted) gozero_.reset();
 }
 
-bool Gate::cpu_is_hot() const {
-  return options_.cpu_threshold > 0 && options_.cpu_threshold < kCpuAll &&
-         cpu_ >= options_.cpu_threshold;
+bool Gate::cpu_counts() const {
+  return options_.cpu_threshold > 0 && options_.cpu_threshold < kCpuAll;
 }
+
+bool Gate::cpu_is_hot() const { return cpu_counts() && cpu_ >= options_.cpu_threshold; }
 
 // Where the bound is far away, other loops' counts are looked at now and then: they lie in other
 // processors' caches.

@@ -136,6 +136,7 @@ class Gate {
   };
   bool Crowded(std::atomic<int64_t> Crowd::Own::*count, Others& others, int64_t max, bool urgent);
   bool Shed(Criticality of, Reason reason);
+  bool cpu_counts() const;  // see GateOptions::cpu_threshold
   bool cpu_is_hot() const;
 
   GateOptions options_;
