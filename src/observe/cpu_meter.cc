@@ -23,17 +23,20 @@ std::string ReadAll(const std::string& path) {
   return text.str();
 }
 
-// The number behind `name` at a line's beginning, or the file's first word where `name` is empty.
-std::optional<double> ReadNumber(const std::string& path, const std::string& name = {}) {
+// The file's first word.
+std::optional<double> ReadNumber(const std::string& path) {
   std::ifstream in(path);
-  std::string word;
-  if (name.empty()) {
-    double value = 0;
-    if (in >> value) return value;
-    return std::nullopt;
-  }
+  double value = 0;
+  if (in >> value) return value;
+  return std::nullopt;
+}
+
+// The number behind `name` at a line's beginning.
+std::optional<double> ReadNumberOf(const std::string& name, const std::string& path) {
+  std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
     std::istringstream words(line);
+    std::string word;
     double value = 0;
     if (words >> word && word == name && words >> value) return value;
   }
@@ -89,7 +92,7 @@ bool CpuMeter::FindQuota2(const std::string& group) {
     std::istringstream words(ReadAll(directory + "/cpu.max"));
     double quota = 0, period = 0;  // "max 100000" is no quota, and no number
     if (words >> quota >> period && quota > 0 && period > 0 && quota / period < processors_ &&
-        ReadNumber(directory + "/cpu.stat", "usage_usec")) {
+        ReadNumberOf("usage_usec", directory + "/cpu.stat")) {
       processors_ = quota / period;
       usage_file_ = directory + "/cpu.stat";
       source_ = Source::kCgroup2;
@@ -127,7 +130,7 @@ bool CpuMeter::FindQuota1(const std::string& group) {
 std::optional<double> CpuMeter::UsedNs() const {
   switch (source_) {
     case Source::kCgroup2: {
-      const auto us = ReadNumber(usage_file_, "usage_usec");
+      const auto us = ReadNumberOf("usage_usec", usage_file_);
       if (us) return *us * 1e3;
       return std::nullopt;
     }
