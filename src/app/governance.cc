@@ -4,14 +4,13 @@
 
 #include "app/wiring.h"
 #include "base/keyed_hash.h"
+#include "base/number.h"
 
 namespace weir::app {
 namespace {
 
 // As go-zero samples it (core/stat/usage.go).
 constexpr int kCpuSampleMs = 250;
-
-double Number(uint64_t value) { return static_cast<double>(value); }
 
 void CollectCounts(const std::vector<std::unique_ptr<guard::Gate>>& gates,
                    observe::Sample& sample) {
@@ -22,7 +21,7 @@ void CollectCounts(const std::vector<std::unique_ptr<guard::Gate>>& gates,
       admitted += gate->stats().admitted[i].load(std::memory_order_relaxed);
     }
     sample.Counter("weir_guard_admitted_total", "Requests let in, by what they are worth",
-                   Number(admitted), {{"class", name}});
+                   base::ToDouble(admitted), {{"class", name}});
     for (size_t r = 0; r < guard::kReasons; ++r) {
       const std::string reason(guard::Name(static_cast<guard::Reason>(r)));
       uint64_t shed = 0, would_shed = 0;
@@ -30,11 +29,11 @@ void CollectCounts(const std::vector<std::unique_ptr<guard::Gate>>& gates,
         shed += gate->stats().shed[i].count[r].load(std::memory_order_relaxed);
         would_shed += gate->stats().would_shed[i].count[r].load(std::memory_order_relaxed);
       }
-      sample.Counter("weir_guard_shed_total", "Requests answered 503 instead", Number(shed),
+      sample.Counter("weir_guard_shed_total", "Requests answered 503 instead", base::ToDouble(shed),
                      {{"class", name}, {"reason", reason}});
       sample.Counter("weir_guard_would_shed_total",
-                     "Requests that would have been shed, but for a dry run", Number(would_shed),
-                     {{"class", name}, {"reason", reason}});
+                     "Requests that would have been shed, but for a dry run",
+                     base::ToDouble(would_shed), {{"class", name}, {"reason", reason}});
     }
   }
 }
@@ -125,7 +124,8 @@ void Governance::Collect(observe::Sample& sample) const {
   for (size_t i = 0; i < guard::kLimitKinds; ++i) {
     const auto kind = static_cast<guard::LimitKind>(i);
     sample.Counter("weir_rate_limited_total", "Requests answered 429, by what was over its limit",
-                   Number(limits_.refused(kind)), {{"limit", std::string(guard::Name(kind))}});
+                   base::ToDouble(limits_.refused(kind)),
+                   {{"limit", std::string(guard::Name(kind))}});
   }
 }
 

@@ -1,4 +1,4 @@
-// Numbers as text, in the C locale.
+// Numbers as text, in the C locale, and as one another.
 #pragma once
 
 #include <array>
@@ -20,6 +20,9 @@ std::optional<T> ParseNumber(std::string_view text) {
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
+
+// The nearest double: exact up to 2^53.
+constexpr double ToDouble(std::integral auto value) { return static_cast<double>(value); }
 
 // "12.30": `digits` after the point. At most 64 bytes.
 inline std::string Fixed(double value, int digits) {

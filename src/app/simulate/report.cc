@@ -30,8 +30,6 @@ ChartSeries Series(std::string_view name, std::string_view colour,
   return series;
 }
 
-double Number(int64_t value) { return static_cast<double>(value); }
-
 std::vector<size_t> ClassesOf(const std::vector<ServedSecond>& seconds) {
   std::vector<size_t> classes;
   for (size_t i = 0; i < guard::kCriticalities; ++i) {
@@ -78,7 +76,7 @@ std::string ToCsv(const std::vector<ServedSecond>& seconds) {
     csv += std::to_string(i);
     Append(csv,
            {all.offered, all.offered - all.refused, all.refused, second.failed, second.answered});
-    csv += "," + base::Fixed(Number(second.wait_p99_ns) / kNsPerMs, 2);
+    csv += "," + base::Fixed(base::ToDouble(second.wait_p99_ns) / kNsPerMs, 2);
     Append(csv, {second.limit_low, second.limit_high});
     csv += "," + base::Fixed(second.processor_share, 3);
     for (const size_t of : classes) {
@@ -91,14 +89,14 @@ std::string ToCsv(const std::vector<ServedSecond>& seconds) {
 
 std::string ToSvg(std::string_view title, const std::vector<ReplayedSecond>& seconds) {
   using Second = ReplayedSecond;
-  return SvgChart(
-      title,
-      {{.title = "calls a second",
-        .series = {
-            Series("offered", kGrey, seconds, [](const Second& s) { return Number(s.offered); }),
-            Series("passed", kBlue, seconds, [](const Second& s) { return Number(s.passed); }),
-            Series("of them failed", kRed, seconds,
-                   [](const Second& s) { return Number(s.failed); })}}});
+  return SvgChart(title,
+                  {{.title = "calls a second",
+                    .series = {Series("offered", kGrey, seconds,
+                                      [](const Second& s) { return base::ToDouble(s.offered); }),
+                               Series("passed", kBlue, seconds,
+                                      [](const Second& s) { return base::ToDouble(s.passed); }),
+                               Series("of them failed", kRed, seconds,
+                                      [](const Second& s) { return base::ToDouble(s.failed); })}}});
 }
 
 std::string ToSvg(std::string_view title, const std::vector<ServedSecond>& seconds) {
@@ -106,25 +104,27 @@ std::string ToSvg(std::string_view title, const std::vector<ServedSecond>& secon
   std::vector<ChartPanel> panels = {
       {.title = "calls a second",
        .series = {Series("offered", kGrey, seconds,
-                         [](const Second& s) { return Number(s.all().offered); }),
+                         [](const Second& s) { return base::ToDouble(s.all().offered); }),
                   Series("answered", kBlue, seconds,
-                         [](const Second& s) { return Number(s.answered); })}},
+                         [](const Second& s) { return base::ToDouble(s.answered); })}},
       {.title = "refused, % of what came of each class", .series = {}},
       {.title = "wait of 99 % of what was answered, at most, in ms",
        .series = {Series("wait", kBlue, seconds,
                          [](const Second& s) {
-                           return s.answered == 0 ? kNone : Number(s.wait_p99_ns) / kNsPerMs;
+                           return s.answered == 0 ? kNone
+                                                  : base::ToDouble(s.wait_p99_ns) / kNsPerMs;
                          })}},
       {.title = "reports that may wait for the disk, where that is limited",
        .series = {Series("limit", kGreen, seconds, [](const Second& s) {
-         return s.limit_high == 0 ? kNone : Number(s.limit_high);
+         return s.limit_high == 0 ? kNone : base::ToDouble(s.limit_high);
        })}}};
   for (const size_t of : ClassesOf(seconds)) {
     panels[1].series.push_back(
         Series(ClassName(of), kClassColours[of], seconds, [of](const Second& s) {
           const auto& counts = s.by_class[of];
-          return counts.offered == 0 ? kNone
-                                     : 100 * Number(counts.refused) / Number(counts.offered);
+          return counts.offered == 0
+                     ? kNone
+                     : 100 * base::ToDouble(counts.refused) / base::ToDouble(counts.offered);
         }));
   }
   return SvgChart(title, panels);
