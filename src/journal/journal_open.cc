@@ -1,7 +1,7 @@
 // How a journal is opened: its index against its records, and its records against their index.
 #include <algorithm>
-#include <random>
 
+#include "base/keyed_hash.h"
 #include "exec/thread.h"
 #include "journal/frame.h"
 #include "journal/journal_impl.h"
@@ -71,8 +71,7 @@ base::Status JournalImpl::OpenIndexes() {
   keys.recent_keys_max = options_.recent_keys_max;
   keys.batch_records_max = options_.batch_records_max;
   keys.conflicts_per_key_max = options_.conflicts_per_key_max;
-  std::random_device random;
-  keys.hash_seed = (uint64_t{random()} << 32) | random();
+  keys.hash_seed = base::DrawSecret();
   keys.before_checkpoint = [control = control_index_.get()] { return control->Sync(); };
   WEIR_ASSIGN_OR_RETURN(key_index_, KeyIndex::Open(files_, std::move(keys)));
   return {};
