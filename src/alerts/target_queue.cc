@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "base/random.h"
+#include "guard/retry_budget.h"
+
 namespace weir::alerts {
 
 namespace {
@@ -37,12 +40,15 @@ void TargetQueue::Failed(PendingDelivery delivery, bool target_fault,
   --in_flight_;
   if (target_fault) proven_ = false;
   if (target_fault || delivery.attempts <= 1) ++failures_;
+  const auto backoff_ms = [this, draw = base::ToFraction(random)](uint32_t failures) {
+    return guard::BackoffMs(failures, retry_.min_ms, retry_.max_ms, draw);
+  };
   int64_t closed_ms = 0;
   if (failures_ >= kFailuresBeforeClosing) {
-    closed_ms = std::min<int64_t>(BackoffMs(retry_, failures_ - kFailuresBeforeClosing + 1, random),
+    closed_ms = std::min<int64_t>(backoff_ms(failures_ - kFailuresBeforeClosing + 1),
                                   retry_.target_pause_max_ms);
   }
-  int64_t wait_ms = BackoffMs(retry_, delivery.attempts, random);
+  int64_t wait_ms = backoff_ms(delivery.attempts);
   if (retry_after_ms) {
     closed_ms = std::min<int64_t>(*retry_after_ms, retry_.retry_after_max_ms);
     wait_ms = std::max(wait_ms, closed_ms);

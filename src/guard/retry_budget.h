@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 namespace weir::guard {
@@ -33,12 +34,13 @@ class RetryBudget {
   double saved_ = 0;
 };
 
-// The wait before retry `attempt` (0 is the first): uniform between 0 and min(max, base ×
-// 2^attempt), for a uniform `draw` in [0, 1).
-inline int64_t BackoffMs(int attempt, int64_t base_ms, int64_t max_ms, double draw) {
-  double limit_ms = static_cast<double>(base_ms);
-  for (int i = 0; i < attempt && limit_ms < static_cast<double>(max_ms); ++i) limit_ms *= 2;
-  return static_cast<int64_t>(draw * std::min(limit_ms, static_cast<double>(max_ms)));
+// The wait after `failures` (from 1) in a row: uniform between 0 and min(max, first × 2^(failures -
+// 1)), for a uniform `draw` in [0, 1), so that what failed together does not come back together.
+inline int64_t BackoffMs(uint32_t failures, int64_t first_ms, int64_t max_ms, double draw) {
+  constexpr uint32_t kDoublingsMax = 63;  // any maximum is reached, or the first wait is 0
+  const auto doublings = static_cast<int>(std::min(std::max(failures, 1u) - 1, kDoublingsMax));
+  const double bound_ms = std::ldexp(static_cast<double>(first_ms), doublings);
+  return static_cast<int64_t>(draw * std::min(bound_ms, static_cast<double>(max_ms)));
 }
 
 }  // namespace weir::guard

@@ -26,10 +26,16 @@ TEST(RetryBudget, QuietTimesSaveOnlyAFewRetries) {
 }
 
 TEST(Backoff, GrowsToItsMaximumAndSpreadsOverAllOfIt) {
-  EXPECT_EQ(BackoffMs(0, 100, 30'000, 0.5), 50);
-  EXPECT_EQ(BackoffMs(3, 100, 30'000, 0.5), 400);
-  EXPECT_EQ(BackoffMs(1000, 100, 30'000, 0.5), 15'000);
-  EXPECT_EQ(BackoffMs(1000, 100, 30'000, 0), 0);
+  constexpr double kLargest = 1 - 0x1p-53;
+  EXPECT_EQ(BackoffMs(1, 100, 30'000, 0.5), 50);
+  EXPECT_EQ(BackoffMs(1, 100, 30'000, kLargest), 99);
+  EXPECT_EQ(BackoffMs(4, 100, 30'000, 0.5), 400);
+  for (const uint32_t failures : {1000u, 4'000'000'000u}) {
+    EXPECT_EQ(BackoffMs(failures, 100, 30'000, 0.5), 15'000);
+    EXPECT_EQ(BackoffMs(failures, 100, 30'000, kLargest), 29'999);
+    EXPECT_EQ(BackoffMs(failures, 100, 30'000, 0), 0);
+    EXPECT_EQ(BackoffMs(failures, 0, 30'000, kLargest), 0);
+  }
 }
 
 }  // namespace

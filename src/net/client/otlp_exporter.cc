@@ -113,7 +113,7 @@ class ExporterImpl final : public OtlpExporter {
     const std::string json = OtlpTraces(options_.resource, batch, UnixMinusSteadyNs());
     auto packed = options_.gzip ? Gzip(json) : Result<std::string>(json);
     budget_.Called();
-    for (int attempt = 0;; ++attempt) {
+    for (uint32_t attempt = 1;; ++attempt) {
       const auto permit = WaitForBreaker();
       if (!permit || !packed) break;
       const Answered answer = Send(*packed);
