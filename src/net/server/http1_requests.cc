@@ -97,7 +97,7 @@ size_t Http1Session::BeginBody(std::string_view input, size_t head_size, uint64_
   const Limits& limits = host_.limits;
   const uint64_t length = head.request.content_length.value_or(0);
   const bool in_pieces = decision.take == Handler::Take::kInPieces;
-  const uint64_t bytes_max = in_pieces ? limits.streamed_body_bytes_max : limits.body_bytes_max;
+  const uint64_t bytes_max = BodyBytesMax(decision.take);
   const std::string_view rest = input.substr(head_size);
 
   RequestBody::Use use = in_pieces ? RequestBody::Use::kInPieces : RequestBody::Use::kWhole;
@@ -108,9 +108,7 @@ size_t Http1Session::BeginBody(std::string_view input, size_t head_size, uint64_
       return input.size();
     }
   } else {
-    Refusal refusal;
-    if (head.coding == Coding::kUnknown) refusal = kCodingUnknown;
-    if (length > bytes_max) refusal = kBodyTooLarge;
+    Refusal refusal = RefusalOfBody(bytes_max);
     if (refusal) {
       Refuse(sequence, refusal);
       reading_ = false;

@@ -105,12 +105,8 @@ void Http2Session::BeginBody(Stream& stream, Handler::Decision decision) {
   if (decision.take == Handler::Take::kRefused) return;  // what comes is dropped
   const RequestHead& head = host_.head;
   const bool in_pieces = decision.take == Handler::Take::kInPieces;
-  const uint64_t bytes_max =
-      in_pieces ? host_.limits.streamed_body_bytes_max : host_.limits.body_bytes_max;
-  Refusal refusal;
-  if (head.coding == Coding::kUnknown) refusal = kCodingUnknown;
-  if (head.request.content_length.value_or(0) > bytes_max) refusal = kBodyTooLarge;
-  if (refusal) {
+  const uint64_t bytes_max = BodyBytesMax(decision.take);
+  if (const Refusal refusal = RefusalOfBody(bytes_max)) {
     if (in_pieces) host_.NotifyAborted(decision.reader);
     return Refuse(stream, refusal);
   }

@@ -12,6 +12,16 @@ void Session::CompleteHead(uint64_t sequence, int64_t received_ns) {
   request.peer_certificate = host_.transport.PeerCertificate(id_);
 }
 
+uint64_t Session::BodyBytesMax(Handler::Take take) const {
+  return take == Handler::Take::kInPieces ? host_.limits.streamed_body_bytes_max
+                                          : host_.limits.body_bytes_max;
+}
+
+Refusal Session::RefusalOfBody(uint64_t bytes_max) const {
+  if (host_.head.request.content_length.value_or(0) > bytes_max) return kBodyTooLarge;
+  return host_.head.coding == Coding::kUnknown ? kCodingUnknown : Refusal{};
+}
+
 Refusal Session::HandleWhole(std::string_view body, Coding coding) {
   if (coding != Coding::kIdentity) {
     switch (host_.decoder.DecodeWhole(coding, body, host_.limits.body_bytes_max, &host_.decoded)) {

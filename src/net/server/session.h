@@ -61,6 +61,10 @@ class Session : public DeadlineWheel::Entry {
  protected:
   // The request in the host's head has this sequence; `received_ns`: see Request.
   void CompleteHead(uint64_t sequence, int64_t received_ns);
+  // How large a body may be that is taken so.
+  uint64_t BodyBytesMax(Handler::Take take) const;
+  // Why the body of the request in the host's head is not taken, as far as its header says.
+  [[nodiscard]] Refusal RefusalOfBody(uint64_t bytes_max) const;
   // Passes the request in the host's head on, with all of its body, still in its coding; or says
   // why it cannot be.
   [[nodiscard]] Refusal HandleWhole(std::string_view body, Coding coding);
