@@ -7,9 +7,10 @@
 // none of the others back. An answer that is not written costs a draw; one that the bound holds
 // back about 0.1 µs.
 //
-// Threads: the loop's.
+// Threads: the loop's; the share may change from any.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 
@@ -20,16 +21,17 @@ namespace weir::app {
 
 class AccessLog {
  public:
-  // `share`: of the answers, 0 to 1.
-  AccessLog(observe::Log& log, double share) : log_(log), share_(share) {}
+  // `share`: of the answers, 0 to 1. Both outlive this object.
+  AccessLog(observe::Log& log, const std::atomic<double>& share) : log_(log), share_(share) {}
+  AccessLog(observe::Log& log, double share) = delete;
 
   // Whether any line is written of what is no failure.
-  bool samples() const { return share_ > 0; }
+  bool samples() const { return share() > 0; }
 
   // `draw` is called where a share is logged: uniform in [0, 1).
   template <class Draw>
   bool Wants(int status, bool let_in, Draw draw) const {
-    return IsFailure(status, let_in) || (samples() && draw() < share_);
+    return IsFailure(status, let_in) || (samples() && draw() < share());
   }
 
   struct Answer {
@@ -42,11 +44,12 @@ class AccessLog {
   void Write(const Answer& answer);
 
  private:
+  double share() const { return share_.load(std::memory_order_relaxed); }
   static bool IsFailure(int status, bool let_in) { return let_in && status >= 500; }
   void Write(const Answer& answer, observe::Log::Fields fields);
 
   observe::Log& log_;
-  const double share_;
+  const std::atomic<double>& share_;
 };
 
 }  // namespace weir::app

@@ -49,7 +49,8 @@ class AccessLogTest : public ::testing::Test {
 };
 
 TEST_F(AccessLogTest, ALineSaysWhatIsKnownOfTheAnswer) {
-  AccessLog access(*log_, 1);
+  const std::atomic<double> share = 1;
+  AccessLog access(*log_, share);
   observe::TraceId trace;
   trace.bytes.back() = 0x2a;
   access.Write({.status = 413});
@@ -70,7 +71,8 @@ TEST_F(AccessLogTest, ALineSaysWhatIsKnownOfTheAnswer) {
 }
 
 TEST_F(AccessLogTest, WithoutAShareOnlyFailuresAreWritten) {
-  AccessLog access(*log_, 0);
+  const std::atomic<double> share = 0;
+  AccessLog access(*log_, share);
   for (const int status : {202, 401, 413, 429, 503}) Answer(access, status, false);
   for (const int status : {202, 404, 409}) Answer(access, status, true);
   EXPECT_THAT(Lines(), SizeIs(0));
@@ -79,7 +81,8 @@ TEST_F(AccessLogTest, WithoutAShareOnlyFailuresAreWritten) {
 }
 
 TEST_F(AccessLogTest, AShareIsWrittenOfWhatIsRefusedAsOfTheRest) {
-  AccessLog access(*log_, 0.25);
+  const std::atomic<double> share = 0.25;
+  AccessLog access(*log_, share);
   for (const double draw : {0.0, 0.24, 0.25, 0.99}) {
     Answer(access, 202, true, draw);
     Answer(access, 503, false, draw);
@@ -90,7 +93,8 @@ TEST_F(AccessLogTest, AShareIsWrittenOfWhatIsRefusedAsOfTheRest) {
 }
 
 TEST_F(AccessLogTest, AFloodOfRefusalsIsBoundedAndHoldsNoOtherLineBack) {
-  AccessLog access(*log_, 1);
+  const std::atomic<double> share = 1;
+  AccessLog access(*log_, share);
   for (int i = 0; i < 10'000; ++i) Answer(access, 429, false);
   EXPECT_THAT(Lines(), SizeIs(3)) << "Log.Burst";
   for (int i = 0; i < 10'000; ++i) Answer(access, 504, true);

@@ -54,6 +54,7 @@ Governance::Governance(const config::Config& config, unsigned loops, net::Networ
       crowd_(loops),
       limits_(RateLimitOptions(config), base::DrawSecret()),
       times_(loops),
+      access_share_(config.log.access_share),
       trusted_(std::make_shared<const net::Networks>(std::move(trusted))),
       gates_(loops) {}
 
@@ -82,6 +83,7 @@ std::shared_ptr<const net::Networks> Governance::trusted_proxies() const {
 base::Status Governance::Reload(const config::Config& config, net::Server& server) {
   WEIR_ASSIGN_OR_RETURN(auto trusted, net::Networks::Parse(config.rate_limits.trusted_proxies));
   limits_.Configure(RateLimitOptions(config));
+  access_share_.store(config.log.access_share, std::memory_order_relaxed);
   const guard::GateOptions options = GateOptions(config);
   const std::lock_guard lock(mutex_);
   trusted_ = std::make_shared<const net::Networks>(std::move(trusted));

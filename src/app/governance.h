@@ -1,5 +1,5 @@
-// What governs all that comes in: a gate per loop, the rate limits of all, and the CPU that they
-// go by.
+// What governs all that comes in: a gate per loop, the rate limits of all, the CPU that they go by,
+// and the share of the answers that is logged.
 //
 // Threads: GateOf() before the loop runs; Reload(), Collect() and CollectTimes() from any; the rest
 // from the loops. Outlives the server, whose loops its timers run on.
@@ -34,6 +34,7 @@ class Governance {
   guard::RateLimits& limits() { return limits_; }
   RequestTimes& TimesOf(const net::Loop& loop) { return times_[loop.index()]; }
   std::shared_ptr<const net::Networks> trusted_proxies() const;
+  const std::atomic<double>& access_share() const { return access_share_; }
 
   // What of it may change while the server runs.
   base::Status Reload(const config::Config& config, net::Server& server);
@@ -52,6 +53,7 @@ class Governance {
   observe::PerThread<RequestTimes> times_;  // by loop
   observe::CpuMeter meter_;                 // the first loop's
   std::atomic<int64_t> cpu_{0};
+  std::atomic<double> access_share_;
   mutable std::mutex mutex_;
   std::shared_ptr<const net::Networks> trusted_;     // guarded by mutex_, likewise below
   std::vector<std::unique_ptr<guard::Gate>> gates_;  // by loop

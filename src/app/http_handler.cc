@@ -66,7 +66,7 @@ HttpHandler::HttpHandler(const security::TokenStore& tokens, const base::Clock& 
       parts_(std::move(parts)),
       open_from_(parts_.routes.size()),
       trace_ids_(observe::TraceIds::Seeded()),
-      access_log_(*parts_.log, parts_.access_share),
+      access_log_(*parts_.log, *parts_.access_share),
       spans_(parts_.spans, parts_.continue_traces ? parts_.sample_share : 0) {
   for (auto& route : parts_.open_routes) parts_.routes.push_back(std::move(route));
   parts_.open_routes.clear();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,7 +55,7 @@ class HttpHandler final : public net::Handler {
     // How long requests take, by what they are worth; this loop's own. Null: it is not measured.
     RequestTimes* times = nullptr;
     observe::Log* log = nullptr;
-    double access_share = 0;  // of the answers, those that are logged
+    const std::atomic<double>* access_share = nullptr;  // of the answers, those that are logged
     // The proxies whose X-Forwarded-For is believed.
     std::function<std::shared_ptr<const net::Networks>()> trusted_proxies;
   };

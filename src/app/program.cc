@@ -284,7 +284,7 @@ class Program {
     parts.limits = &governance_->limits();
     if (config_.middlewares.prometheus) parts.times = &governance_->TimesOf(loop);
     parts.log = log_.get();
-    parts.access_share = config_.log.access_share;
+    parts.access_share = &governance_->access_share();
     parts.trusted_proxies = [this] { return governance_->trusted_proxies(); };
     parts.turn_end = [&of_loop] { return of_loop.OnTurnEnd(); };
     parts.idle = [&of_loop] { of_loop.HandOver(); };

@@ -267,6 +267,26 @@ class Governance(unittest.TestCase):
             self.assertNotIn("trace_id", line)
             self.assertNotIn("planted", server.text())
 
+    def test_the_share_of_answers_that_are_logged_is_reloaded(self):
+        self.write("Log:\n  AccessShare: 0\n")
+        with Server(config=self.config) as server:
+            connection = self.connect(server)
+
+            def lines():
+                return server.text().count('"event":"access"')
+
+            self.assertEqual(connection.submit("before").status, 202)
+            self.write("Log:\n  AccessShare: 1\n")
+            self.reload(server)
+            self.assertEqual(lines(), 0)
+            self.assertEqual(connection.submit("logged").status, 202)
+            wait_for(lambda: lines() == 1, 30, "the line of what came after the reload")
+            self.write("Log:\n  AccessShare: 0\n")
+            self.reload(server)
+            self.assertEqual(connection.submit("after").status, 202)
+            self.assertEqual(server.terminate(), 0)
+            self.assertEqual(lines(), 1)
+
     def test_a_client_that_leaves_gives_its_place_back(self):
         self.write("Shedder:\n  MaxConcurrency: 20\n")
         with Server(config=self.config) as server:

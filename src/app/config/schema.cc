@@ -298,7 +298,8 @@ void AddLogAndShutdown(Table& t) {
         "and the trace's id, within Log.Burst and Log.PerSecond. 0: none, 1: all; what is answered "
         "5xx after it was let in is logged always, within the same.",
         [](Config& c) { return &c.log.access_share; })
-      .Between(0, 1);
+      .Between(0, 1)
+      .Reloadable();
   t.Add("Shutdown.Drain", Type::kDuration,
         "How long answers in progress may take when the server stops.",
         [](Config& c) { return &c.shutdown.drain_ms; })
