@@ -4,7 +4,8 @@
 // TLS 1.2 and 1.3 with forward secrecy and authenticated encryption alone. No renegotiation, no
 // compression, and no early data: 0-RTT can be replayed (RFC 8446, section 8). Sessions are resumed
 // by tickets (RFC 5077; RFC 8446, 4.6.1) under keys of this process, which rotate: a ticket is good
-// for at most two rotations, and a restart ends all of them.
+// for at most two rotations; a restart ends all of them, and so do other signers of clients'
+// certificates.
 //
 // Threads: any. A reload changes what new connections get; those that are open keep what they have.
 #pragma once

@@ -188,6 +188,34 @@ class Tls(unittest.TestCase):
             wait_for(lambda: server.metric("weir_tls_handshakes_total", '{outcome="certificate"}'),
                      20, "the refusal counted")
 
+    def test_who_signs_clients_no_longer_lets_nobody_in_by_a_ticket_either(self):
+        signers = os.path.join(self.directory.name, "signers.crt")
+
+        def trust(certificate):
+            with open(certificate + ".crt", "rb") as source, open(signers + ".new", "wb") as target:
+                target.write(source.read())
+            os.replace(signers + ".new", signers)
+        trust(self.authority)
+        session = os.path.join(self.directory.name, "session")
+        with self.server("Tls.ClientAuth=required", f"Tls.ClientCa={signers}") as server:
+            def answered(version, *arguments):
+                done = subprocess.run(
+                    ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", version,
+                     "-CAfile", self.served + ".crt", "-cert", self.client + ".crt", "-key",
+                     self.client + ".key", "-ign_eof", *arguments],
+                    input="GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", text=True,
+                    capture_output=True, timeout=60, check=False)
+                return "HTTP/1.1 200" in done.stdout, "Reused, TLS" in done.stdout
+            for number, version in enumerate(("-tls1_2", "-tls1_3")):
+                trust(self.authority)
+                wait_for(lambda: server.text().count("tls.reloaded") == 2 * number, 30, "the signers")
+                self.assertEqual(answered(version, "-sess_out", session), (True, False))
+                self.assertEqual(answered(version, "-sess_in", session), (True, True))
+                trust(self.stranger)
+                wait_for(lambda: server.text().count("tls.reloaded") == 2 * number + 1, 30,
+                         "other signers")
+                self.assertEqual(answered(version, "-sess_in", session), (False, False))
+
     def test_handshakes_that_stall_hinder_nobody_for_long_and_are_cut_off(self):
         stalled_count = 2000 if full_scale() else 200
         with self.server("Tls.HandshakesMax=50", "Http.FirstByteTimeout=3s") as server:

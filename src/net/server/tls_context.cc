@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <cstring>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
+#include "base/sha256.h"
 
 namespace weir::net {
 namespace {
@@ -20,7 +23,13 @@ constexpr int64_t kNsPerMs = 1'000'000;
 // ALPN (RFC 7301), in the server's order: a length, then the name.
 constexpr unsigned char kProtocols[] = "\x02h2\x08http/1.1";
 constexpr char kCiphers12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
-constexpr unsigned char kSessionContext[] = "weir";
+
+// Sessions are resumed only under the same: one that was begun with a certificate is verified anew
+// when those who sign them have changed, or its ticket would outlive them.
+base::Digest SessionContext(const std::string& client_ca_file) {
+  std::ifstream file(client_ca_file, std::ios::binary);
+  return base::Sha256(std::string(std::istreambuf_iterator<char>(file), {}));
+}
 
 std::string LastError() {
   const unsigned long code = ERR_peek_last_error();
@@ -112,7 +121,8 @@ base::Result<OpenSslContext::Loaded> OpenSslContext::LoadFiles() const {
   WEIR_CHECK(SSL_CTX_set_cipher_list(raw, kCiphers12) == 1);
   SSL_CTX_set_alpn_select_cb(raw, ChooseProtocol, nullptr);
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_session_id_context(raw, kSessionContext, sizeof kSessionContext - 1);
+  const base::Digest session_context = SessionContext(options_.client_ca_file);
+  SSL_CTX_set_session_id_context(raw, session_context.bytes.data(), session_context.bytes.size());
   SSL_CTX_set_timeout(raw, static_cast<long>(2 * options_.ticket_rotation_ms / 1000));
   SSL_CTX_set_num_tickets(raw, 1);
   SSL_CTX_set_app_data(raw, tickets_.get());
