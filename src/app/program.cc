@@ -18,6 +18,7 @@
 #include "app/collectors.h"
 #include "app/commands/load_config.h"
 #include "app/config/load.h"
+#include "app/credentials.h"
 #include "app/governance.h"
 #include "app/http_handler.h"
 #include "app/pages.h"
@@ -40,7 +41,6 @@
 #include "security/audit.h"
 #include "security/exposure.h"
 #include "security/research_key.h"
-#include "security/token_store.h"
 #include "services/epro/api.h"
 #include "services/epro/definitions.h"
 #include "services/epro/effects.h"
@@ -88,9 +88,6 @@ class Program {
   // In this order; Stop() goes back over what was reached.
   base::Status Start() {
     WEIR_ASSIGN_OR_RETURN(transport_, net::ChooseTransport(config_.net.transport));
-    if (config_.tls.on()) {
-      WEIR_ASSIGN_OR_RETURN(tls_, net::TlsContext::Load(TlsOptions(config_), clock_));
-    }
     WEIR_RETURN_IF_ERROR(OpenDataDir());
     WEIR_RETURN_IF_ERROR(StartAdmin());
     WEIR_RETURN_IF_ERROR(OpenStores());
@@ -102,14 +99,13 @@ class Program {
 
   base::Status OpenDataDir() {
     WEIR_RETURN_IF_ERROR(files_.MakeDirectories(config_.data_dir));
-    tokens_ = std::make_unique<security::TokenStore>(security::TokensPath(config_.data_dir));
-    WEIR_RETURN_IF_ERROR(tokens_->Reload());
+    WEIR_ASSIGN_OR_RETURN(credentials_, Credentials::Load(config_, clock_));
     if (const auto refusal =
             security::CheckExposure({.host = config_.host,
                                      .admin_host = config_.admin.host,
                                      .tls = config_.tls.on(),
                                      .insecure_allow_public = config_.insecure_allow_public,
-                                     .tokens_active = tokens_->table()->active(clock_.WallMs())})) {
+                                     .tokens_active = tokens().table()->active(clock_.WallMs())})) {
       return base::Fail(base::ErrorCode::kInvalidArgument, *refusal);
     }
     WEIR_ASSIGN_OR_RETURN(log_, observe::Log::Open(clock_, LogOptions(config_)));
@@ -229,7 +225,7 @@ class Program {
     options.port = config_.port;
     options.loops = config_.http.loops;
     options.transport = transport_;
-    options.tls = tls_;
+    options.tls = credentials_->tls();
     options.limits = config_.http.limits;
     WEIR_ASSIGN_OR_RETURN(server_, net::Server::Start(options, [this](net::Loop& loop) {
                             return MakeHandler(loop);
@@ -253,6 +249,7 @@ class Program {
     }
   }
 
+  security::TokenStore& tokens() { return credentials_->tokens(); }
   observe::SpanQueue* spans() { return tracing_ ? tracing_->queue() : nullptr; }
 
   std::unique_ptr<net::Handler> MakeHandler(net::Loop& loop) {
@@ -273,7 +270,7 @@ class Program {
     add(epro::StudyRoutes(reports));
     add(epro::TaskRoutes(reports));
     add(BreakerRoutes({*breakers_, *helpers_, *audit_, clock_}));
-    add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_, *tokens_}));
+    add(alerts::ApiRoutes({*readers_, *helpers_, *audit_, *stream_, *journal_, clock_, tokens()}));
     parts.open_routes = PageRoutes();
     parts.continue_traces = config_.middlewares.trace;
     parts.spans = spans();
@@ -290,7 +287,7 @@ class Program {
     parts.idle = [&of_loop] { of_loop.HandOver(); };
     const std::lock_guard lock(intakes_mutex_);
     intakes_.push_back(std::move(intake));
-    return std::make_unique<HttpHandler>(*tokens_, clock_, std::move(parts));
+    return std::make_unique<HttpHandler>(tokens(), clock_, std::move(parts));
   }
 
   void Collect(bool of_server, observe::Sample& sample) {
@@ -306,7 +303,7 @@ class Program {
     for (const auto& intake : intakes_) intakes.push_back(&intake->stats());
     CollectIntake(intakes, sample);
     governance_->Collect(sample);
-    if (tls_) CollectTls(*tls_, sample);
+    if (credentials_->tls()) CollectTls(*credentials_->tls(), sample);
     CollectBreakers(breakers_->List(clock_.SteadyNs()), sample);
     if (tracing_) tracing_->Collect(sample);
     CollectLog(log_->stats(), sample);
@@ -314,7 +311,7 @@ class Program {
 
   void Announce() {
     const std::string url = Address(config_.host, server_->port(), config_.tls.on());
-    const bool open = tokens_->table()->size() == 0;
+    const bool open = tokens().table()->size() == 0;
     std::printf(
         "Weir %s is ready.\n"
         "  open    %s/\n"
@@ -351,26 +348,9 @@ class Program {
         return kDone;
       }
       archiver_->Tick();
-      if (auto changed = tokens_->ReloadIfChanged(); !changed) {
-        log_->Error("tokens.unreadable",
-                    "the tokens could not be read; those of before are in force",
-                    {observe::Because(changed.error())});
-      } else if (*changed) {
-        log_->Info("tokens.reloaded", "the tokens were read anew");
-      }
-      if (tls_) TellTls(tls_->ReloadIfChanged());
+      credentials_->ReloadChanged(*log_);
     }
     return kFailed;
-  }
-
-  void TellTls(const base::Result<bool>& read) {
-    if (!read) {
-      log_->Error("tls.unreadable",
-                  "the certificate could not be read; the one of before is in force",
-                  {observe::Because(read.error())});
-    } else if (*read) {
-      log_->Info("tls.reloaded", "the certificate was read anew");
-    }
   }
 
   void Reload() {
@@ -403,14 +383,7 @@ class Program {
       log_->Error("instruments.reload_refused", "the instruments of before stay in force",
                   {observe::Because(installed.error())});
     }
-    if (tls_) {
-      const base::Status read = tls_->Reload();
-      TellTls(read ? base::Result<bool>(true) : base::Result<bool>(tl::unexpected(read.error())));
-    }
-    if (auto tokens = tokens_->Reload(); !tokens) {
-      log_->Error("tokens.unreadable", "the tokens could not be read; those of before are in force",
-                  {observe::Because(tokens.error())});
-    }
+    credentials_->Reload(*log_);
     log_->Info("config.reload_done", "all that was not refused has been reloaded",
                {observe::Count("reloaded", changes.reloadable.size()),
                 observe::Count("needs_restart", changes.needs_restart.size())});
@@ -460,7 +433,7 @@ class Program {
   observe::Metrics metrics_;
   Readiness readiness_;
   std::atomic<bool> journal_failed_{false};
-  std::unique_ptr<security::TokenStore> tokens_;
+  std::unique_ptr<Credentials> credentials_;
   std::unique_ptr<security::ResearchKey> research_key_;
   std::unique_ptr<exec::WorkerPool> admin_helpers_;
   std::unique_ptr<net::Server> admin_;
@@ -483,7 +456,6 @@ class Program {
   std::vector<std::unique_ptr<epro::Intake>> intakes_;  // guarded by intakes_mutex_
   std::unique_ptr<Governance> governance_;
   net::TransportKind transport_ = net::TransportKind::kEpoll;
-  std::shared_ptr<net::TlsContext> tls_;  // null: plain sockets
   std::unique_ptr<net::Server> server_;
 };
 
