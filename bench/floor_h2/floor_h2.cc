@@ -8,11 +8,8 @@
 //
 //   bench_floor_h2 [--port P] [--threads N] [--answer FILE]
 //
-// FILE holds the bytes of an HTTP/1.1 answer, whose header fields and body are sent over HTTP/2;
-// without it a receipt like the server's is. Cleartext, with prior knowledge.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+// The header fields and the body of the HTTP/1.1 answer are sent over HTTP/2: cleartext, with prior
+// knowledge.
 #include <nghttp2/nghttp2.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -23,35 +20,21 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <thread>
 #include <vector>
 
+#include "bench/floor_program/floor_program.h"
+
 namespace {
+
+using weir::bench::AcceptOne;
 
 constexpr size_t kBufferBytes = 64u << 10;
 constexpr int kEventsMax = 512;
 constexpr int32_t kConnectionWindowBytes = 1 << 20;  // the server's
 constexpr uint32_t kStreamsMax = 100;                // the server's default
-
-[[noreturn]] void Fail(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
-
-std::string DefaultAnswer() {
-  const std::string body =
-      "{\"message\":\"Report received and queued for processing.\","
-      "\"report_id\":\"00000000000000000000000000000000\","
-      "\"received_at\":\"2026-01-01T00:00:00.000Z\",\"receipt\":{\"offset\":1000000,\"sha256\":\"" +
-      std::string(64, '0') + "\"}}";
-  return "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: " +
-         std::to_string(body.size()) + "\r\n\r\n" + body;
-}
 
 // The one answer, as nghttp2 wants it.
 class Answer {
@@ -91,27 +74,6 @@ class Answer {
   std::vector<nghttp2_nv> fields_;
   std::string body_;
 };
-
-int Listen(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) Fail("bind");
-  if (listen(fd, 4096) != 0) Fail("listen");
-  return fd;
-}
-
-uint16_t PortOf(int fd) {
-  sockaddr_in address{};
-  socklen_t size = sizeof address;
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.sin_port);
-}
 
 class Connection {
  public:
@@ -214,11 +176,7 @@ class Loop {
   }
 
   void Accept() {
-    while (true) {
-      const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (fd < 0) return;
-      const int on = 1;
-      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    for (int fd = AcceptOne(listener_); fd >= 0; fd = AcceptOne(listener_)) {
       Watch(fd, new Connection(fd, answer_));  // ended by Run()
     }
   }
@@ -233,36 +191,9 @@ class Loop {
 }  // namespace
 
 int main(int argc, char** argv) {
-  uint16_t port = 0;
-  unsigned threads = std::max(1u, std::thread::hardware_concurrency());
-  std::string http1 = DefaultAnswer();
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string_view name = argv[i];
-    if (name == "--port") {
-      port = static_cast<uint16_t>(std::atoi(argv[i + 1]));
-    } else if (name == "--threads") {
-      threads = static_cast<unsigned>(std::max(1, std::atoi(argv[i + 1])));
-    } else if (name == "--answer") {
-      std::ifstream file(argv[i + 1], std::ios::binary);
-      http1.assign(std::istreambuf_iterator<char>(file), {});
-      if (http1.empty()) Fail(argv[i + 1]);
-    } else {
-      std::fprintf(stderr, "usage: bench_floor_h2 [--port P] [--threads N] [--answer FILE]\n");
-      return 2;
-    }
-  }
-  const Answer answer(http1);
-  std::vector<std::thread> loops;
-  for (unsigned i = 0; i < threads; ++i) {
-    const int listener = Listen(port);
-    port = PortOf(listener);
-    loops.emplace_back([listener, &answer] {
-      const auto loop = std::make_unique<Loop>(listener, answer);
-      loop->Run();
-    });
-  }
-  std::printf("listening on 127.0.0.1:%u, %u threads, answers of %zu bytes\n", port, threads,
-              http1.size());
-  std::fflush(stdout);
-  for (std::thread& loop : loops) loop.join();
+  return weir::bench::RunFloor(argc, argv, [](const std::string& http1) {
+    return [answer = std::make_shared<const Answer>(http1)](int listener) {
+      std::make_unique<Loop>(listener, *answer)->Run();
+    };
+  });
 }
