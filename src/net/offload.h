@@ -32,8 +32,9 @@ struct Asker {
 };
 
 // Runs `work` on a helper and answers with what it returns; 503 at once if all helpers are busy and
-// their queue is full; 504, and the work is not begun, if its turn comes after the deadline. `work`
-// must not refer to the request, which is gone by then.
+// their queue is full; 504 within a tenth of a second of the deadline if there is no answer by
+// then, and work whose turn has not come is not begun: it is up to `work` to end what has begun.
+// `work` must not refer to the request, which is gone by then. On the loop's thread.
 void Offload(exec::WorkerPool& helpers, const Asker& asker, std::function<Reply()> work);
 
 }  // namespace weir::net

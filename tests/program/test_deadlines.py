@@ -6,7 +6,7 @@ import tempfile
 import time
 import unittest
 
-from weir_server import SlowServer
+from weir_server import SlowServer, wait_for
 
 SYNC_MS = 1500
 
@@ -54,6 +54,14 @@ class Deadlines(unittest.TestCase):
             self.assert_not_durable_in_time(line["problem"], line["status"])
         self.assertLess(time.monotonic() - sent, SYNC_MS / 1000)
         self.assertEqual([line["status"] for line in self.batch(lines(*reports))], [200] * 3)
+
+    def test_an_order_that_waits_for_the_disk_is_answered_in_time_and_carried_out(self):
+        sent = time.monotonic()
+        answer = self.server.request("POST", "/api/v1/tasks/diary/pause", body="",
+                                     headers={"X-Request-Timeout-Ms": "300"})
+        self.assertLess(time.monotonic() - sent, SYNC_MS / 1000)
+        self.assertEqual((answer.status, answer.json()["type"]), (504, "/problems/not-in-time"))
+        wait_for(lambda: self.server.tasks()["diary"]["state"] == "paused", 30, "it is carried out")
 
     def answer_to_late(self, path, content_type, body):
         """Of a body that begins when the deadline has passed."""
