@@ -38,7 +38,7 @@ $(BUILDS): build-%: setup
 	@scripts/build $*
 
 run: build-release
-	@echo "run: http://127.0.0.1:8080, administration on 127.0.0.1:8081, data in ./data; Ctrl-C ends it"
+	@echo "run: data in ./data; Ctrl-C ends it"
 	@exec build/release/weir serve --set DataDir=./data
 
 test: build-release
