@@ -55,6 +55,7 @@ namespace {
 constexpr int kTickMs = 1000;
 
 std::string Address(const std::string& host, uint16_t port, bool tls = false) {
+  if (host == "0.0.0.0" || host == "::") return Address("localhost", port, tls);
   const bool v6 = host.find(':') != std::string::npos;
   return (tls ? "https://" : "http://") + (v6 ? "[" + host + "]" : host) + ":" +
          std::to_string(port);
@@ -111,8 +112,8 @@ class Program {
     WEIR_ASSIGN_OR_RETURN(log_, observe::Log::Open(clock_, LogOptions(config_)));
     auto lock = files_.Lock(config_.data_dir);
     if (!lock) {
-      return base::Fail(lock.error().code, "another server works on " + config_.data_dir + ": " +
-                                               lock.error().message);
+      return base::Fail(lock.error().code,
+                        lock.error().message + ": end that one, or give this one another DataDir");
     }
     lock_ = std::move(*lock);
     WEIR_ASSIGN_OR_RETURN(auto key, security::ResearchKey::LoadOrCreate(config_.data_dir));

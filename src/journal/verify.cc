@@ -263,7 +263,8 @@ base::Result<Verification> Verifier::Run() {
   }
   if (firsts.empty()) {
     file_ = directory_;
-    Find(0, 0, Offset(), Offset(), "there is no segment of a journal here");
+    Find(0, 0, Offset(), Offset(),
+         "there is no segment of a journal here (it stands in DataDir/journal)");
   }
   for (size_t i = 0; i < firsts.size(); ++i) {
     WEIR_RETURN_IF_ERROR(CheckSegment(firsts[i], i + 1 == firsts.size()));

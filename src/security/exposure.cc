@@ -30,7 +30,7 @@ std::optional<std::string> CheckExposure(const Exposure& exposure) {
         "TLS, or listen on 127.0.0.1";
   }
   if (bare && open) refusal += "; and ";
-  if (open) refusal += "add a token with `weir tokens add NAME`, for none is in force";
+  if (open) refusal += "add a token with `weir tokens add NAME`, for none is in force in DataDir";
   return refusal;
 }
 

@@ -86,6 +86,9 @@ TEST_F(SecurityTest, RefusesNamesScopesAndStudiesThatAreNone) {
     EXPECT_FALSE(AddToken(path_, {name, Scopes::All(), {}, {}}, kNow)) << name;
   }
   EXPECT_FALSE(AddToken(path_, {"a", Scopes(), {}, {}}, kNow));
+  const auto expired = AddToken(path_, {"a", Scopes::All(), {}, kNow}, kNow);
+  ASSERT_FALSE(expired);
+  EXPECT_EQ(expired.error().code, base::ErrorCode::kInvalidArgument);
   EXPECT_FALSE(AddToken(path_, {"a", Scopes::All(), {""}, {}}, kNow));
   EXPECT_FALSE(ParseScopes("read,write"));
   EXPECT_FALSE(ParseScopes(""));
@@ -248,8 +251,8 @@ TEST_F(SecurityTest, RevokingTheLastTokenDoesNotOpenTheServer) {
 
 TEST_F(SecurityTest, TheListShowsStatesAndNoSecrets) {
   const std::string secret = Add("app");
-  Add("old", Scopes().With(Scope::kSubmit), {"s1"}, kNow - 1);
-  const std::string list = FormatTokens(LoadTokens(path_).value(), kNow);
+  Add("old", Scopes().With(Scope::kSubmit), {"s1"}, kNow + 1);
+  const std::string list = FormatTokens(LoadTokens(path_).value(), kNow + 1);
   EXPECT_THAT(list, HasSubstr("app   in force  submit,read,alerts,operate  all"));
   EXPECT_THAT(list, HasSubstr("old   expired   submit"));
   EXPECT_THAT(list, Not(HasSubstr(base::Sha256(secret).hex().substr(0, 16))));

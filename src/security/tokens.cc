@@ -211,6 +211,11 @@ base::Result<std::vector<Token>> LoadTokens(const std::string& path) {
 
 base::Result<std::string> AddToken(const std::string& path, const NewToken& added, int64_t now_ms) {
   WEIR_RETURN_IF_ERROR(CheckNew(added));
+  if (added.expires_ms && *added.expires_ms <= now_ms) {
+    return Fail(ErrorCode::kInvalidArgument, "the token would have expired at " +
+                                                 base::FormatTime(*added.expires_ms) +
+                                                 ": give a time that is to come");
+  }
   const std::string secret = std::string(kPrefix) + Base64Url(RandomBytes(kSecretBytes));
   WEIR_RETURN_IF_ERROR(Edit(path, [&](std::vector<Token>& tokens) -> base::Status {
     const auto same = [&](const Token& token) { return token.identity.name == added.name; };

@@ -85,6 +85,9 @@ class Governance(unittest.TestCase):
         checked = subprocess.run([PROGRAM, "config", "check", self.config], capture_output=True,
                                  text=True, timeout=60, check=False)
         self.assertEqual(checked.returncode, 0, checked.stderr)
+        shown = subprocess.run([PROGRAM, "config", "show", self.config], capture_output=True,
+                               text=True, timeout=60, check=False)
+        self.assertIn("Name: patient-service", shown.stdout, shown.stderr)
         data = ["--set", f"DataDir={os.path.join(self.directory.name, 'data')}"]
         refused = subprocess.run([PROGRAM, "serve", "--config", self.config, *data],
                                  capture_output=True, text=True, timeout=60, check=False)
@@ -102,8 +105,8 @@ class Governance(unittest.TestCase):
             # What the banner proposes to try carries a token, too.
             proposed = server.text().partition("  try ")[2].partition("  data ")[0]
             tried = subprocess.run(
-                ["sh", "-c", proposed.replace("0.0.0.0", "127.0.0.1")], capture_output=True, text=True,
-                timeout=60, check=True, env={**os.environ, "WEIR_TOKEN": token})
+                ["sh", "-c", proposed], capture_output=True, text=True, timeout=60, check=True,
+                env={**os.environ, "WEIR_TOKEN": token})
             self.assertIn("receipt", json.loads(tried.stdout))
             connection = self.connect(server)
             self.assertEqual(connection.submit(2).status, 401)

@@ -208,6 +208,15 @@ class Tokens(unittest.TestCase):
             for path in ("/api/v1/alerts?study=s2", "/api/v1/alerts/stream?study=s2"):
                 self.assertEqual(server.get(path, headers=headers).status, 403, path)
 
+    def test_a_second_server_on_the_same_directory_says_what_to_do(self):
+        with Server() as server:
+            second = Server(data_dir=server.data_dir)
+            second.start(expect_ready=False)
+            self.assertEqual(second.wait(), 1)
+            self.assertIn("in use by another process: end that one, or give this one another DataDir",
+                          second.text())
+            self.assertEqual(self.status(server), 202)
+
     def test_off_loopback_it_does_not_start_open(self):
         with tempfile.TemporaryDirectory() as folder:
             run = subprocess.run([PROGRAM, "serve", "--set", f"DataDir={folder}", "--set",

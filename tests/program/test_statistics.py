@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import sqlite3
 import subprocess
@@ -145,10 +146,15 @@ class Operation(unittest.TestCase):
                                      capture_output=True, text=True, cwd=ROOT, check=False)
             self.assertEqual(rebuilt.returncode, 0, rebuilt.stderr)
             self.assertEqual(self.rows(server), before)
-            verified = subprocess.run([PROGRAM, "journal", "verify",
-                                       os.path.join(server.data_dir, "journal")],
+            journal = os.path.join(server.data_dir, "journal")
+            listed = subprocess.run([PROGRAM, "journal", "dump", journal, "--count", "1"],
+                                    capture_output=True, text=True, check=True)
+            sha256 = json.loads(listed.stdout)["sha256"]
+            verified = subprocess.run([PROGRAM, "journal", "verify", journal, "--expect",
+                                       f"0:{sha256}"],
                                       capture_output=True, text=True, check=False)
             self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
+            self.assertIn("the record at offset 0 is there", verified.stdout)
 
     def test_a_rebuild_of_nothing_leaves_the_store_alone(self):
         with Server() as server:

@@ -140,7 +140,8 @@ class Tls(unittest.TestCase):
             self.assertEqual(self.submit(self.connect(server, self.context(self.other)), 3), 202)
 
     def test_a_server_without_its_certificate_does_not_start(self):
-        for sets, what in ((["Tls.CertFile=/nowhere.crt", "Tls.KeyFile=/nowhere.key"], "Tls.CertFile"),
+        for sets, what in ((["Tls.CertFile=/nowhere.crt", "Tls.KeyFile=/nowhere.key"],
+                            "Tls.CertFile: /nowhere.crt: No such file or directory"),
                            ([f"Tls.CertFile={self.one}.crt", f"Tls.KeyFile={self.other}.key"],
                             "Tls.KeyFile"),
                            ([f"Tls.CertFile={self.one}.crt"], "need each other")):

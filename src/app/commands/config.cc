@@ -43,6 +43,7 @@ void AddConfig(CLI::App& app, int* exit_code) {
   });
 
   CLI::App* show = group->add_subcommand("show", "prints what is in force, secrets masked");
+  show->add_option("file", arguments->file, "configuration file");
   arguments->AddTo(*show);
   show->callback([arguments, exit_code] {
     const auto loaded = LoadConfig(*arguments);

@@ -46,6 +46,10 @@ int Verify(const std::string& directory, const std::string& expect) {
   if (verified->findings_total > verified->findings.size()) {
     std::printf("and %llu more\n", Count{verified->findings_total - verified->findings.size()});
   }
+  if (verified->ok() && expectation) {
+    std::printf("the record at offset %llu is there, with the SHA-256 of the receipt\n",
+                Count{expectation->offset.value()});
+  }
   std::printf(verified->ok() ? "everything is as it was written\n" : "the journal is damaged\n");
   return verified->ok() ? kDone : kFailed;
 }

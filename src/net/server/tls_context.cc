@@ -31,9 +31,11 @@ base::Digest SessionContext(const std::string& client_ca_file) {
   return base::Sha256(std::string(std::istreambuf_iterator<char>(file), {}));
 }
 
-std::string LastError() {
-  const unsigned long code = ERR_peek_last_error();
+// The first error, for those after it only say in which calls it came up.
+std::string WhyItFailed() {
+  const unsigned long code = ERR_peek_error();
   ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(code)) return std::strerror(static_cast<int>(ERR_GET_REASON(code)));
   char text[256] = "no reason was given";
   if (code != 0) ERR_error_string_n(code, text, sizeof text);
   return text;
@@ -41,7 +43,7 @@ std::string LastError() {
 
 base::Error WrongFile(const char* key, const std::string& file) {
   return {base::ErrorCode::kInvalidArgument,
-          std::string(key) + ": " + (file.empty() ? "is not set" : file + ": " + LastError())};
+          std::string(key) + ": " + (file.empty() ? "is not set" : file + ": " + WhyItFailed())};
 }
 
 int ChooseProtocol(SSL*, const unsigned char** chosen, unsigned char* size,
