@@ -21,6 +21,8 @@ constexpr int64_t kLeftOverNs = kSecondNs;
 // From the notice that the server stops to the word which streams it takes: what was on its way
 // when the client got the notice has come by then.
 constexpr int64_t kDrainNoticeNs = 250 * kMs;
+// How long a client may take to read its last answer while what it still sends is dropped.
+constexpr int64_t kLingerNs = 2 * kSecondNs;
 // As many send buffers may wait in answers that come in pieces: each has one of its own, and one
 // that the client does not read must not hold up the others.
 constexpr size_t kStreamedBuffers = 8;
@@ -61,7 +63,7 @@ Http2Session::Stream* Http2Session::FindOpen(uint64_t sequence) const {
 
 void Http2Session::OnReceived(std::string_view bytes) {
   host_.counters.bytes_in.Add(bytes.size());
-  if (closing() || ending_) return;
+  if (closing() || ending_ || lingering_) return;
   receiving_ = true;
   const ssize_t read = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
@@ -231,7 +233,7 @@ bool Http2Session::AccountMemory(Stream& stream) {
 }
 
 void Http2Session::Advance() {
-  if (closing()) return;
+  if (closing() || lingering_) return;
   // By index: a reader or a writer may end streams, and begin none.
   for (size_t i = 0; i < streams_.size(); ++i) {
     Stream& stream = *streams_[i];
@@ -285,18 +287,28 @@ void Http2Session::Flush() {
 }
 
 void Http2Session::Settle() {
-  if (closing() || receiving_) return;
+  if (closing() || receiving_ || lingering_) return;
   Flush();
   const bool wants = nghttp2_session_want_read(session_) || nghttp2_session_want_write(session_);
   const bool drained = draining_ && refuse_at_ns_ == 0 && streams_.empty();
   const bool left = peer_finished_ && streams_.empty();
   const bool over =
       !wants || ((ending_ || drained || left) && !nghttp2_session_want_write(session_));
-  if (out_.empty() && over) return host_.Close(*this, false);
+  if (out_.empty() && over) return BeginLinger();
   if (postponed_ > 0 && HasRoom()) host_.Defer(*this);
   // A client that does not read is not read either: its pings would else pile up as answers.
   SetPaused(out_.size() >= host_.limits.send_buffer_bytes_max || ending_ || peer_finished_);
   UpdateDeadline();
+}
+
+// What the client had on its way would meet a closed socket, and reset the connection, with the
+// last answers in it. After a flood that is as well.
+void Http2Session::BeginLinger() {
+  if (ending_ || peer_finished_) return host_.Close(*this, false);
+  lingering_ = true;
+  host_.transport.FinishSending(id());
+  SetPaused(false);
+  host_.SetDeadline(*this, host_.now_ns + kLingerNs);
 }
 
 void Http2Session::UpdateDeadline() {
@@ -329,6 +341,7 @@ void Http2Session::UpdateDeadline() {
 
 void Http2Session::OnDeadline() {
   if (closing()) return;
+  if (lingering_) return host_.Close(*this, false);
   const Limits& limits = host_.limits;
   const int64_t now = host_.now_ns;
   const bool waits = Waiting() > 0;
@@ -364,6 +377,7 @@ void Http2Session::OnDeadline() {
 // What it has asked for whole is still answered.
 void Http2Session::OnPeerFinished() {
   if (closing() || std::exchange(peer_finished_, true)) return;
+  if (lingering_) return host_.Close(*this, false);
   for (size_t i = streams_.size(); i-- > 0;) {
     if (!streams_[i]->request_ended) OnStreamClosed(*streams_[i]);
   }
@@ -373,7 +387,7 @@ void Http2Session::OnPeerFinished() {
 // In two steps (RFC 9113, section 6.8): a notice, and, when what was on its way has come, the last
 // stream that is taken.
 void Http2Session::Drain() {
-  if (closing() || std::exchange(draining_, true)) return;
+  if (closing() || lingering_ || std::exchange(draining_, true)) return;
   nghttp2_submit_shutdown_notice(session_);
   refuse_at_ns_ = host_.now_ns + kDrainNoticeNs;
   for (size_t i = 0; i < streams_.size(); ++i) {

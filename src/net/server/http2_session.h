@@ -86,6 +86,7 @@ class Http2Session final : public Session {
 
   void Flush();
   void Settle();
+  void BeginLinger();
   void UpdateDeadline();
 
   const uint64_t first_;
@@ -112,6 +113,7 @@ class Http2Session final : public Session {
   bool draining_ = false;
   int64_t refuse_at_ns_ = 0;  // draining: when further streams are refused; 0: they are
   bool ending_ = false;       // see End()
+  bool lingering_ = false;    // everything is sent; what still comes in is dropped
 };
 
 }  // namespace weir::net

@@ -217,6 +217,28 @@ TEST(Http2Session, WhatWaitsIsBoundedInMemoryAndTime) {
   EXPECT_EQ(harness.loop().memory_held(), 0u);
 }
 
+// A client that says goodbye may still have sent something: to close on that would reset it.
+TEST(Http2Session, AClientThatSaysGoodbyeIsReadToItsEnd) {
+  for (const bool leaves : {true, false}) {
+    LoopHarness harness;
+    const ConnectionId id = harness.Connect();
+    harness.Receive(id, kOpening + GetOn(1) + Frame(7, 0, 0, std::string(8, '\0')));
+    EXPECT_THAT(harness.Sent(id), HasSubstr("GET /? "));
+    EXPECT_TRUE(harness.transport().at(id).finished);
+    EXPECT_FALSE(harness.closed(id));
+    harness.Receive(id, Frame(6, 0, 0, "12345678"));
+    EXPECT_FALSE(harness.closed(id));
+    if (leaves) {
+      harness.transport().at(id).peer_finished = true;
+      harness.Turn();
+    } else {
+      harness.PassMs(3'000);
+    }
+    EXPECT_TRUE(harness.closed(id));
+    EXPECT_FALSE(harness.transport().at(id).reset);
+  }
+}
+
 TEST(Http2Session, CountsAHeaderThatIsLateOnceThoughItsClientReadsNothing) {
   LoopHarness harness({.header_timeout_ms = 1'000, .send_timeout_ms = 5'000});
   const ConnectionId id = harness.Connect();
