@@ -23,6 +23,13 @@ void HandshakeSlots::Leave(ConnectionId id) {
   places_.erase(found);
 }
 
+void HandshakeSlots::Restart(ConnectionId id, int64_t now_ns) {
+  const auto found = places_.find(id);
+  if (found == places_.end() || !found->second->holds) return;
+  found->second->since_ns = now_ns;
+  holding_.splice(holding_.end(), holding_, found->second);
+}
+
 std::optional<ConnectionId> HandshakeSlots::Next(int64_t now_ns) {
   if (waiting_.empty() || full()) return std::nullopt;
   const ConnectionId id = waiting_.front().id;
@@ -32,12 +39,12 @@ std::optional<ConnectionId> HandshakeSlots::Next(int64_t now_ns) {
 }
 
 std::optional<ConnectionId> HandshakeSlots::Overdue(int64_t now_ns) const {
-  if (waiting_.empty() || now_ns < OverdueFromNs()) return std::nullopt;
+  if (waiting_.empty() || !full() || now_ns < WorthAskingFromNs()) return std::nullopt;
   return holding_.front().id;
 }
 
-int64_t HandshakeSlots::OverdueFromNs() const {
-  return full() ? holding_.front().since_ns + kTurnNs : INT64_MAX;
+int64_t HandshakeSlots::WorthAskingFromNs() const {
+  return full() ? holding_.front().since_ns + kTurnNs : 0;
 }
 
 }  // namespace weir::net

@@ -29,14 +29,16 @@ class HandshakeSlots {
   [[nodiscard]] bool Take(ConnectionId id, int64_t now_ns);
   // Of whoever has a slot, or waits for one; of others nothing.
   void Leave(ConnectionId id);
+  // Of whoever has a slot: it is we who keep it from going on, so its time begins anew.
+  void Restart(ConnectionId id, int64_t now_ns);
 
   bool anyone_waits() const { return !waiting_.empty(); }
   // Who waits longest, and has a slot from now on; none if none is free, or nobody waits.
   std::optional<ConnectionId> Next(int64_t now_ns);
   // Whose slot should go to somebody who waits: Leave() is the caller's.
   std::optional<ConnectionId> Overdue(int64_t now_ns) const;
-  // When Overdue() is next worth asking. Only while somebody waits.
-  int64_t OverdueFromNs() const;
+  // When Next() or Overdue() is worth asking, if nothing else happens. Only while somebody waits.
+  int64_t WorthAskingFromNs() const;
 
  private:
   struct Place {
@@ -49,7 +51,7 @@ class HandshakeSlots {
   bool full() const { return holding_.size() >= slots_max_; }
 
   const size_t slots_max_;
-  Places holding_;  // in the order in which they got their slots
+  Places holding_;  // in the order in which their time began
   Places waiting_;  // in the order in which they came
   std::unordered_map<ConnectionId, Places::iterator> places_;  // of both
 };

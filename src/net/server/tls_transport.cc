@@ -72,11 +72,14 @@ void TlsTransport::Wait(int64_t timeout_ns, TransportEvents& events) {
     timeout_ns = timeout_ns < 0 ? kLingerLookNs : std::min(timeout_ns, kLingerLookNs);
   }
   if (slots_.anyone_waits()) {
-    const int64_t until_ns = std::max<int64_t>(slots_.OverdueFromNs() - clock_.SteadyNs(), 0);
+    const int64_t until_ns = std::max<int64_t>(slots_.WorthAskingFromNs() - clock_.SteadyNs(), 0);
     timeout_ns = timeout_ns < 0 ? until_ns : std::min(timeout_ns, until_ns);
   }
-  handshakes_in_turn_ = 0;
+  // Those of whom something comes now go behind those who have been put off.
+  const bool behind = !again_.empty();
+  handshakes_in_turn_ = behind ? kHandshakesPerTurn : 0;
   inner_->Wait(timeout_ns, *this);
+  if (behind) handshakes_in_turn_ = 0;
   now_.swap(again_);
   for (const ConnectionId id : now_) {
     connections_[id].again = false;
@@ -161,6 +164,7 @@ void TlsTransport::Process(ConnectionId id, std::string_view bytes) {
     link.stash.assign(bytes);
     if (!connections_[id].paused) {
       connections_[id].held = true;
+      slots_.Restart(id, clock_.SteadyNs());
       ProcessAgain(id);
       SettlePause(id);
     }

@@ -35,12 +35,22 @@ class Peer {
   void SayHello(size_t bytes = SIZE_MAX) { harness_.Receive(id_, hello_.substr(0, bytes)); }
   // Reads what the server has sent, and goes on with the handshake. False: it is not over.
   bool GoOn() {
+    const bool over = Continue();
+    harness_.Turn();
+    return over;
+  }
+  // As above, for turns of the loop that are the test's.
+  void Begin() { harness_.transport().Deliver(id_, hello_); }
+  bool Continue() {
     const std::string heard = harness_.Sent(id_);
     BIO_write(SSL_get_rbio(ssl_), heard.data(), static_cast<int>(heard.size()));
     const bool over = SSL_connect(ssl_) == 1;
-    if (const std::string leaving = Leaving(); !leaving.empty()) harness_.Receive(id_, leaving);
+    if (const std::string leaving = Leaving(); !leaving.empty()) {
+      harness_.transport().Deliver(id_, leaving);
+    }
     return over;
   }
+  bool answered() { return !harness_.transport().at(id_).sent.empty(); }
   std::string Ask(std::string_view request) {
     SSL_write(ssl_, request.data(), static_cast<int>(request.size()));
     harness_.Receive(id_, Leaving());
@@ -145,6 +155,57 @@ TEST_F(TlsHandshakes, WhoWaitedStillHasTheirWholeTime) {
   harness_.PassMs(kFirstByteMs - 100);
   EXPECT_FALSE(slow.cut_off());
   ExpectServed(slow);
+}
+
+// Those whose slots become free do so while the loop is at something else than its sockets.
+TEST_F(TlsHandshakes, WhoWaitsIsNotKeptByASleepWhenASlotIsFree) {
+  Peer first(harness_), second(harness_);
+  harness_.PassMs(kFirstByteMs - 1'000);
+  first.SayHello();
+  second.SayHello();
+  Peer& waiting = Stall();
+  harness_.PassMs(1'100);
+  EXPECT_TRUE(first.cut_off());
+  EXPECT_FALSE(waiting.answered());
+  harness_.loop().Turn(Transport::kForever);
+  EXPECT_EQ(harness_.transport().last_timeout_ns(), 0);
+  EXPECT_TRUE(waiting.answered());
+}
+
+// More than the server carries on in one turn, and its turns are long.
+TEST(TlsHandshakesOfASlowServer, WhoIsPutOffByTheServerHasNotStalled) {
+  const CertificateFiles files;
+  constexpr unsigned kSlots = 4 * TlsTransport::kHandshakesPerTurn;
+  const auto context = LoadTls(files, {.handshakes_max = kSlots});
+  LoopHarness harness({.first_byte_timeout_ms = kFirstByteMs}, {}, context);
+  std::vector<std::unique_ptr<Peer>> peers;
+  while (peers.size() < 2 * kSlots) peers.push_back(std::make_unique<Peer>(harness));
+  for (const auto& peer : peers) peer->Begin();
+  size_t served = 0;
+  for (int turns = 0; turns < 40 && served < peers.size(); ++turns) {
+    harness.clock().AdvanceMs(kTurnMs / 3);
+    harness.loop().Turn(0);
+    served = 0;
+    for (const auto& peer : peers) served += peer->Continue();
+  }
+  EXPECT_EQ(served, peers.size());
+  EXPECT_EQ(context->stats().stalled, 0u);
+}
+
+TEST(TlsHandshakesOfASlowServer, WhoWasPutOffGoesBeforeThoseOfWhomMoreComes) {
+  const CertificateFiles files;
+  LoopHarness harness({}, {}, LoadTls(files, {}));
+  std::vector<std::unique_ptr<Peer>> peers;
+  while (peers.size() <= TlsTransport::kHandshakesPerTurn) {
+    peers.push_back(std::make_unique<Peer>(harness));
+  }
+  for (const auto& peer : peers) peer->Begin();
+  harness.loop().Turn(0);
+  Peer& last = *peers.back();
+  EXPECT_FALSE(last.answered());
+  for (const auto& peer : peers) peer->Continue();
+  harness.loop().Turn(0);
+  EXPECT_TRUE(last.answered());
 }
 
 TEST_F(TlsHandshakes, WhoLeavesWhileWaitingIsForgotten) {
