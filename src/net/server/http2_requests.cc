@@ -40,6 +40,7 @@ void Http2Session::BeginRequest(Stream& stream, bool ended) {
 }
 
 bool Http2Session::StartPostponed() {
+  if (ending_) return false;
   bool any = false;
   // By index: a handler ends no stream here, and begins none.
   for (size_t i = 0; i < streams_.size() && postponed_ > 0 && HasRoom(); ++i) {
@@ -52,8 +53,7 @@ bool Http2Session::StartPostponed() {
       ReadBody(stream);
       if (stream.request_ended) EndBody(stream);
     } else {
-      nghttp2_session_consume_stream(session_, stream.id, stream.unread.size());
-      stream.unread.clear();
+      DropUnread(stream);
     }
   }
   return any;
@@ -65,7 +65,13 @@ void Http2Session::EndPostponement(Stream& stream) {
   AccountMemory(stream);
 }
 
+void Http2Session::DropUnread(Stream& stream) {
+  nghttp2_session_consume_stream(session_, stream.id, stream.unread.size());
+  std::string().swap(stream.unread);
+}
+
 void Http2Session::TurnAway(Stream& stream) {
+  DropUnread(stream);
   EndPostponement(stream);
   host_.counters.http2_refused.Add(1);
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_REFUSED_STREAM);
@@ -164,8 +170,7 @@ void Http2Session::EndBody(Stream& stream) {
 
 void Http2Session::Fail(Stream& stream, Refusal refusal) {
   const std::unique_ptr<RequestBody> body = std::move(stream.body);
-  nghttp2_session_consume_stream(session_, stream.id, stream.unread.size());
-  stream.unread.clear();
+  DropUnread(stream);
   AccountMemory(stream);
   if (body && body->plan().reader) host_.NotifyAborted(body->plan().reader);
   if (!stream.answered) return Refuse(stream, refusal);

@@ -295,7 +295,7 @@ void Http2Session::Settle() {
   const bool over =
       !wants || ((ending_ || drained || left) && !nghttp2_session_want_write(session_));
   if (out_.empty() && over) return BeginLinger();
-  if (postponed_ > 0 && HasRoom()) host_.Defer(*this);
+  if (postponed_ > 0 && !ending_ && HasRoom()) host_.Defer(*this);
   // A client that does not read is not read either: its pings would else pile up as answers.
   SetPaused(out_.size() >= host_.limits.send_buffer_bytes_max || ending_ || peer_finished_);
   UpdateDeadline();

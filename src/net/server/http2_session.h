@@ -63,6 +63,8 @@ class Http2Session final : public Session {
   bool StartPostponed();
   void EndPostponement(Stream& stream);
   void TurnAway(Stream& stream);
+  // It gives its memory back at once: what is not accounted for is not held.
+  void DropUnread(Stream& stream);
   void BeginBody(Stream& stream, Handler::Decision decision);
   void OnData(Stream& stream, std::string_view data);
   void ReadBody(Stream& stream);

@@ -67,9 +67,8 @@ std::string WindowUpdate(uint32_t stream, uint32_t bytes) {
   return Frame(8, 0, stream, payload);
 }
 
-// As Go's client reads: both windows are opened by 4 KiB whenever so much was taken.
-// Two window updates that together overflow the stream's window: the server has to end the stream,
-// while the request goes on (CVE-2025-8671).
+// A window update that overflows the stream's window: the server has to end the stream, while the
+// request goes on (CVE-2025-8671).
 TEST(Http2Session, StreamsThatTheClientMakesUsEndCountAsTakenBack) {
   LoopHarness harness({.http2_resets_max = 20});
   int begun = 0;
@@ -85,6 +84,7 @@ TEST(Http2Session, StreamsThatTheClientMakesUsEndCountAsTakenBack) {
   EXPECT_THAT(harness.Sent(id), HasSubstr(GoAway('\x0b')));
 }
 
+// As Go's client reads: both windows are opened by 4 KiB whenever so much was taken.
 TEST(Http2Session, ALargeAnswerMayBeReadInSmallPieces) {
   const std::string large(2u << 20, 'x');
   LoopHarness harness({.http2_idle_frames_max = 50});
@@ -214,6 +214,24 @@ TEST(Http2Session, WhatWaitsIsBoundedInMemoryAndTime) {
   }
   EXPECT_FALSE(harness.closed(id));
   EXPECT_THAT(TakenBack(Frames(harness.Sent(id))), ::testing::ElementsAre(3));
+  EXPECT_EQ(harness.loop().memory_held(), 0u);
+}
+
+TEST(Http2Session, NothingBeginsThatWaitedOnAConnectionEndedForAFlood) {
+  LoopHarness harness({.send_buffer_bytes_max = 10'000, .http2_idle_frames_max = 50});
+  int begun = 0;
+  harness.handler().on_request = [&](Loop& loop, const Request& request) {
+    ++begun;
+    loop.Respond(request.ticket, {.body = std::string(80'000, 'x')});
+  };
+  const ConnectionId id = harness.Connect();
+  harness.Receive(id, kOpening + GetOn(1));
+  harness.Receive(id, GetOn(3));
+  std::string flood = Frame(3, 0, 1, std::string("\0\0\0\x8", 4));  // which would make room
+  for (int i = 0; i < 100; ++i) flood += Frame(6, 0, 0, "12345678");
+  harness.Receive(id, flood);
+  EXPECT_EQ(begun, 1);
+  EXPECT_TRUE(harness.closed(id));
   EXPECT_EQ(harness.loop().memory_held(), 0u);
 }
 
