@@ -27,7 +27,6 @@ void Http2Session::BeginRequest(Stream& stream, bool ended) {
   stream.begun = true;
   stream.request_ended = ended;
   stream.to_head = stream.method == "HEAD";
-  stream.received_ns = host_.now_ns;
   any_request_ = true;
   ++requests_;
   host_.counters.requests.Add(1);

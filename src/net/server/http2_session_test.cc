@@ -235,6 +235,23 @@ TEST(Http2Session, NothingBeginsThatWaitedOnAConnectionEndedForAFlood) {
   EXPECT_EQ(harness.loop().memory_held(), 0u);
 }
 
+// Its time runs from the first frame of a header that comes in several.
+TEST(Http2Session, ARequestIsReceivedWhenItsHeaderBegins) {
+  LoopHarness harness;
+  int64_t received_ns = 0;
+  harness.handler().on_request = [&](Loop&, const Request& request) {
+    received_ns = request.received_ns;
+  };
+  const ConnectionId id = harness.Connect();
+  harness.Receive(id, kOpening);
+  harness.PassMs(100);
+  const int64_t began_ns = harness.clock().SteadyNs();
+  harness.Receive(id, Frame(1, 1, 1, "\x82\x86"));
+  harness.PassMs(500);
+  harness.Receive(id, Frame(9, 4, 1, std::string("\x84\x41\x01", 3) + "a"));
+  EXPECT_EQ(received_ns, began_ns);
+}
+
 // A client that says goodbye may still have sent something: to close on that would reset it.
 TEST(Http2Session, AClientThatSaysGoodbyeIsReadToItsEnd) {
   for (const bool leaves : {true, false}) {

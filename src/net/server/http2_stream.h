@@ -12,7 +12,8 @@
 namespace weir::net {
 
 struct Http2Session::Stream final : AnswerSink {
-  Stream(Http2Session& session_of, int32_t id_of) : session(session_of), id(id_of) {}
+  Stream(Http2Session& session_of, int32_t id_of)
+      : session(session_of), id(id_of), received_ns(session_of.host_.now_ns) {}
 
   std::string& OutputOf(StreamedAnswer&) override { return out; }
   size_t PendingOf(StreamedAnswer&) override { return out.size() - framed; }
@@ -36,7 +37,7 @@ struct Http2Session::Stream final : AnswerSink {
   size_t header_bytes = 0;
   bool begun = false;
   bool postponed = false;  // until earlier answers have left
-  int64_t received_ns = 0;
+  int64_t received_ns;     // the first of its header
   bool to_head = false;
   bool expects_continue = false;
   bool request_ended = false;
