@@ -156,6 +156,19 @@ TEST_P(EveryCall, MayFailAndNothingAcknowledgedIsLost) {
 INSTANTIATE_TEST_SUITE_P(Errors, EveryCall, ::testing::Values(ErrorCode::kIo, ErrorCode::kNoSpace),
                          [](const auto& param) { return std::string(base::Name(param.param)); });
 
+// It is asked for after the segment's zeros were written and synced.
+TEST(MemoryThatIsNotGivenBack, DoesNoHarm) {
+  FaultyFileSystem disk(7);
+  PlainJournal journal(disk, SmallGroups());
+  ASSERT_TRUE(journal.Open());
+  constexpr uint64_t kAll = 64u << 10;
+  ASSERT_TRUE(journal.reserve().Advance(kAll));  // makes the file
+  disk.FailCall(disk.calls() + 2, ErrorCode::kIo);
+  const auto filled = journal.reserve().Advance(kAll);
+  ASSERT_TRUE(filled) << base::ToString(filled.error());
+  EXPECT_TRUE(journal.Append(3));
+}
+
 TEST(FullDisk, RefusesWhatNeedsASegmentAndResumesWhenThereIsSpace) {
   FaultyFileSystem disk(5);
   PlainJournal journal(disk, SmallGroups());
