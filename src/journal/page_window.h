@@ -4,7 +4,8 @@
 // and in order, so the disk gives it quickly; kept, it would push out what is looked up at random
 // (the index of keys, the store), and every page of it is one more that the system must find.
 //
-// Threads: one. An archived segment's file is held until as much has been written after it.
+// Threads: one. An archived segment's file is held, and its space on the disk with it, until as
+// much has been written after it, or kFilesMax further segments have begun.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,8 @@ class PageWindow {
  public:
   // Memory is given back in pieces, soon enough to be used again for what is written next.
   static constexpr uint64_t kPieceBytes = 256u << 10;
+  // 8 GiB of segments of the usual size; more descriptors would be taken from connections.
+  static constexpr size_t kFilesMax = 64;
 
   explicit PageWindow(uint64_t bytes_max) : bytes_max_(bytes_max) {}
 

@@ -61,6 +61,21 @@ TEST(PageWindow, GoesFromFileToFileAndLetsGoOfThoseItHasPassed) {
   EXPECT_THAT(second->forgotten, ElementsAre(Pair(0, kPiece)));
 }
 
+TEST(PageWindow, HoldsSoManyFilesHoweverSmallTheyAre) {
+  std::vector<std::shared_ptr<NotingFile>> files;
+  PageWindow window(UINT64_MAX);
+  for (size_t i = 0; i < PageWindow::kFilesMax + 3; ++i) {
+    files.push_back(std::make_shared<NotingFile>());
+    window.Written(files.back(), kPiece + 1000);
+  }
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_THAT(files[i]->forgotten, ElementsAre(Pair(0, kPiece), Pair(kPiece, 1000)));
+    EXPECT_EQ(files[i].use_count(), 1);
+  }
+  EXPECT_THAT(files[3]->forgotten, IsEmpty());
+  EXPECT_EQ(files[3].use_count(), 2);
+}
+
 class PageWindowOfAJournal : public testing::JournalFixture {};
 
 TEST_F(PageWindowOfAJournal, LosesNothing) {

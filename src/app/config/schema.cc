@@ -192,8 +192,8 @@ void AddJournal(Table& t) {
         [](Config& c) { return &c.journal.options.pending_bytes_max; })
       .Between(kMiB, kTiB);
   t.Add("Journal.CachedBytesMax", Type::kSize,
-        "How much of what was written last stays in the system's memory; what is older is read "
-        "from the disk.",
+        "How much of what was written last stays in the system's memory, of 64 segments at most; "
+        "what is older is read from the disk.",
         [](Config& c) { return &c.journal.options.cached_bytes_max; })
       .Between(0, kTiB);
   t.Add("Journal.Compress", Type::kBool, "Compress batches (zstd level 1) where that pays.",
