@@ -373,14 +373,7 @@ class Program {
     // It was checked with the whole configuration.
     WEIR_CHECK(governance_->Reload(config_, *server_).has_value());
     breakers_->Configure(BreakersOptions(config_), clock_.SteadyNs());
-    auto catalog = clinical::Catalog::Load(InstrumentsDirectory(config_));
-    base::Status installed;
-    if (catalog) {
-      installed = definitions_.Install(*journal_, clock_, std::move(*catalog));
-    } else {
-      installed = base::Fail(catalog.error());
-    }
-    if (!installed) {
+    if (const auto installed = ReloadInstruments(); !installed) {
       log_->Error("instruments.reload_refused", "the instruments of before stay in force",
                   {observe::Because(installed.error())});
     }
@@ -388,6 +381,21 @@ class Program {
     log_->Info("config.reload_done", "all that was not refused has been reloaded",
                {observe::Count("reloaded", changes.reloadable.size()),
                 observe::Count("needs_restart", changes.needs_restart.size())});
+  }
+
+  base::Status ReloadInstruments() {
+    WEIR_ASSIGN_OR_RETURN(auto catalog, clinical::Catalog::Load(InstrumentsDirectory(config_)));
+    const auto before = definitions_.current();
+    WEIR_RETURN_IF_ERROR(definitions_.Install(*journal_, clock_, catalog));
+    for (const auto& definition : catalog->all()) {
+      const bool known = std::ranges::any_of(
+          before->all(), [&](const auto& other) { return other->hash() == definition->hash(); });
+      if (known) continue;
+      log_->Info("instruments.reloaded", "a new version of an instrument is in force",
+                 {observe::Instrument(definition->name()),
+                  observe::DefinitionHash(definition->hash().hex())});
+    }
+    return {};
   }
 
   // The order of docs/architecture.md; each step only if its part was started.

@@ -13,6 +13,9 @@ import unittest
 from weir_server import PROGRAM, ROOT, Server, phq9, wait_for
 
 
+INSTRUMENTS = os.path.join(ROOT, "config", "instruments")
+
+
 def submit_many(server, count, prefix="r"):
     lines = "\n".join(json.dumps(phq9(f"{prefix}{i}", f"p{i}", [0] * 9)) for i in range(count))
     answer = server.request("POST", "/api/v1/reports:batch", body=lines.encode(),
@@ -103,6 +106,28 @@ class Reload(unittest.TestCase):
             server.process.send_signal(signal.SIGHUP)
             wait_for(lambda: '"event":"config.reload_refused"' in server.text(), 10, "refused")
             self.assertEqual(server.submit(phq9("r", "p", [0] * 9)).status, 202)
+
+    def test_sighup_says_which_instruments_are_new(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for name in os.listdir(INSTRUMENTS):
+                shutil.copy(os.path.join(INSTRUMENTS, name), directory)
+            with Server(sets=[f"Instruments.Directory={directory}"]) as server:
+                def reload():
+                    before = server.text().count('"event":"config.reload_done"')
+                    server.process.send_signal(signal.SIGHUP)
+                    wait_for(lambda: server.text().count('"event":"config.reload_done"') > before,
+                             10, "reloaded")
+                    return re.findall(r'"event":"instruments.reloaded".*"instrument":"([^"]*)"',
+                                      server.text())
+
+                self.assertEqual(reload(), [], "nothing has changed")
+                rules = os.path.join(directory, "gad7.rules.yaml")
+                with open(rules, encoding="utf-8") as file:
+                    text = file.read()
+                with open(rules, "w", encoding="utf-8") as file:
+                    file.write(text.replace('">= 15"', '">= 16"'))
+                self.assertEqual(reload(), ["gad7"])
+                self.assertEqual(reload(), ["gad7"], "told once")
 
 
 class Archive(unittest.TestCase):
