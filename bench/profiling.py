@@ -1,6 +1,5 @@
 """Profiles of a server under load, from its administration port."""
 
-import http.client
 import os
 import threading
 
@@ -8,14 +7,10 @@ import flame
 
 
 def ask(weir, method, path, body=None, timeout=120):
-    connection = http.client.HTTPConnection("127.0.0.1", weir.admin_port, timeout=timeout)
-    connection.request(method, path, body)
-    answer = connection.getresponse()
-    data = answer.read()
-    connection.close()
+    answer = weir.request(method, path, body=body, port=weir.admin_port, timeout=timeout)
     if answer.status != 200:
-        raise RuntimeError(f"{path} answered {answer.status}: {data[:200]}")
-    return data
+        raise RuntimeError(f"{path} answered {answer.status}: {answer.body[:200]}")
+    return answer.body
 
 
 def symbols(weir, stacks):

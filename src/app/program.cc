@@ -388,9 +388,8 @@ class Program {
     const auto before = definitions_.current();
     WEIR_RETURN_IF_ERROR(definitions_.Install(*journal_, clock_, catalog));
     for (const auto& definition : catalog->all()) {
-      const bool known = std::ranges::any_of(
-          before->all(), [&](const auto& other) { return other->hash() == definition->hash(); });
-      if (known) continue;
+      const clinical::Definition* const known = before->Find(definition->name());
+      if (known && known->hash() == definition->hash()) continue;
       log_->Info("instruments.reloaded", "a new version of an instrument is in force",
                  {observe::Instrument(definition->name()),
                   observe::DefinitionHash(definition->hash().hex())});

@@ -55,8 +55,8 @@ base::Status Reserve::Fill() {
   WEIR_RETURN_IF_ERROR(file_->WriteAt(filled_, std::string_view(zeros_).substr(0, step)));
   WEIR_RETURN_IF_ERROR(file_->SyncData());
   // Nobody reads the zeros. Where they are written over, memory just used is used again, which
-  // costs a fifth of taking some that was never touched. Where it is not given back nothing is
-  // lost.
+  // costs less than taking some that was never touched (docs/performance.md). Where it is not given
+  // back nothing is lost.
   (void)file_->ForgetCached(filled_, step);
   filled_ += step;
   return {};

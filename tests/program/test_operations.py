@@ -12,7 +12,6 @@ import unittest
 
 from weir_server import PROGRAM, ROOT, Server, phq9, wait_for
 
-
 INSTRUMENTS = os.path.join(ROOT, "config", "instruments")
 
 

@@ -7,9 +7,6 @@ namespace weir::net {
 namespace {
 
 constexpr int64_t kMs = 1'000'000;
-// How long a client may take to read its last answer while we drop what it still sends. Closing at
-// once would reset the connection, and the answer with it.
-constexpr int64_t kLingerNs = 2'000 * kMs;
 
 }  // namespace
 

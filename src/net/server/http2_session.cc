@@ -21,8 +21,6 @@ constexpr int64_t kLeftOverNs = kSecondNs;
 // From the notice that the server stops to the word which streams it takes: what was on its way
 // when the client got the notice has come by then.
 constexpr int64_t kDrainNoticeNs = 250 * kMs;
-// How long a client may take to read its last answer while what it still sends is dropped.
-constexpr int64_t kLingerNs = 2 * kSecondNs;
 // As many send buffers may wait in answers that come in pieces: each has one of its own, and one
 // that the client does not read must not hold up the others.
 constexpr size_t kStreamedBuffers = 8;
@@ -301,8 +299,7 @@ void Http2Session::Settle() {
   UpdateDeadline();
 }
 
-// What the client had on its way would meet a closed socket, and reset the connection, with the
-// last answers in it. After a flood that is as well.
+// After a flood there is none: a reset does no harm then.
 void Http2Session::BeginLinger() {
   if (ending_ || peer_finished_) return host_.Close(*this, false);
   lingering_ = true;

@@ -59,6 +59,10 @@ class Session : public DeadlineWheel::Entry {
   virtual uint64_t next_sequence() const = 0;  // the first that this session has not used
 
  protected:
+  // How long a client may take to read its last answer while we drop what it still sends. Closing
+  // at once would reset the connection, and the answer with it.
+  static constexpr int64_t kLingerNs = 2'000'000'000;
+
   // The request in the host's head has this sequence; `received_ns`: see Request.
   void CompleteHead(uint64_t sequence, int64_t received_ns);
   // How large a body may be that is taken so.
