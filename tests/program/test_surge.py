@@ -2,9 +2,11 @@
 certificate that does not hold, and a server that stops and comes back under it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -110,6 +112,16 @@ class Surge(unittest.TestCase):
                 self.assertRegex(said, r"verified +\S+ read back: 0 missing, 0 doubled", said)
                 self.assertEqual(int(re.search(r"acknowledged +([\d,]+) of", said).group(1)
                                      .replace(",", "")), 4 * REPORTS, said)
+
+    def test_where_one_address_has_too_few_ports_it_comes_from_several(self):
+        own_network = ["unshare", "--map-root-user", "--net"]
+        allowed = subprocess.run([*own_network, "true"], capture_output=True, check=False)
+        if allowed.returncode != 0:
+            self.skipTest("a network of its own is not allowed: " + allowed.stderr.decode().strip())
+        inside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "few_ports.py")
+        done = subprocess.run([*own_network, sys.executable, inside],
+                              capture_output=True, text=True, timeout=300, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":
