@@ -59,15 +59,16 @@ void ExpectRecovered(FaultyFileSystem& disk, uint64_t acknowledged) {
   ASSERT_EQ(journal.IntactUpTo(), before + 3);
 }
 
+#ifdef WEIR_SANITIZED
+constexpr uint64_t kSeeds = 100;
+#else
+constexpr uint64_t kSeeds = 1000;
+#endif
+
 // 10,000 seeds in ten parts, a tenth of them under a sanitizer.
 class PowerLosses : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(PowerLosses, KeepEverythingAcknowledgedAndNothingHalf) {
-#ifdef WEIR_SANITIZED
-  constexpr uint64_t kSeeds = 100;
-#else
-  constexpr uint64_t kSeeds = 1000;
-#endif
   for (uint64_t seed = GetParam() * kSeeds; seed < (GetParam() + 1) * kSeeds; ++seed) {
     SCOPED_TRACE(seed);
     FaultyFileSystem disk(seed);
@@ -90,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Parts, PowerLosses, ::testing::Range<uint64_t>(0, 10));
 // The process dies while the machine lives: nothing that was written is lost, and what recovery
 // found is durable, even if the sync before had failed.
 TEST(PowerLoss, AfterAFailedSyncAndARestartLosesNothingThatRecoveryFound) {
-  for (uint64_t seed = 0; seed < 1'000; ++seed) {
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
     SCOPED_TRACE(seed);
     FaultyFileSystem disk(seed);
     std::mt19937_64 random(seed);

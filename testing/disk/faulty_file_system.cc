@@ -72,9 +72,8 @@ class FaultyFileSystem::OpenFile final : public io::File {
     if (auto error = Enter("reread")) return base::Fail(*error);
     WEIR_CHECK(inode_->unsynced.empty());
     const std::string& durable = inode_->durable;
-    for (uint64_t i = at; i < at + size && i < durable.size() && i < inode_->live.size(); ++i) {
-      inode_->live[i] = durable[i];
-    }
+    const uint64_t end = std::min({at + size, durable.size(), inode_->live.size()});
+    if (at < end) std::copy_n(durable.data() + at, end - at, inode_->live.data() + at);
     return {};
   }
   Result<uint64_t> Size() const override {
