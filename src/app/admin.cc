@@ -1,12 +1,14 @@
 #include "app/admin.h"
 
-#include <algorithm>
-#include <charconv>
+#include <optional>
+#include <string>
 
+#include "base/number.h"
 #include "net/offload.h"
 #include "net/problem.h"
 #include "net/router.h"
 #include "observe/profile.h"
+#include "observe/trace.h"
 
 namespace weir::app {
 namespace {
@@ -17,10 +19,18 @@ constexpr std::string_view kBinary = "application/octet-stream";
 
 enum Page : size_t { kMetrics, kLive, kReady, kProfile, kHeap, kSymbol, kSymbolPost, kCommandLine };
 
-net::Reply FromResult(base::Result<std::string> result) {
+net::Reply FromResult(base::Result<std::string> result, const std::string& trace_id) {
   if (result) return {200, std::move(*result), std::string(kBinary), {}};
   const int status = result.error().code == base::ErrorCode::kUnsupported ? 501 : 503;
-  return net::Problem(status, "profile", result.error().message, {});
+  return net::Problem(status, "profile", result.error().message, trace_id);
+}
+
+// Nothing: what is asked for is no time that a profile takes.
+std::optional<int> SecondsOf(const std::optional<std::string>& asked) {
+  if (!asked) return kProfileSecondsDefault;
+  const auto seconds = base::ParseNumber<int>(*asked);
+  if (!seconds || *seconds < 1 || *seconds > observe::kProfileSecondsMax) return std::nullopt;
+  return seconds;
 }
 
 class AdminHandler final : public net::Handler {
@@ -41,6 +51,10 @@ class AdminHandler final : public net::Handler {
   void OnRequest(net::Loop& loop, const net::Request& request) override {
     const auto match = router_.Find(request.method, request.path);
     if (!match.id) return Miss(loop, request, match.allow);
+    if (!net::IsWellFormedQuery(request.query)) {
+      return Refuse(loop, request, 400, "malformed",
+                    "a % in the query must stand before two hexadecimal digits");
+    }
     switch (static_cast<Page>(*match.id)) {
       case kMetrics:
         return Send(loop, request, 200, observe::Metrics::kContentType, metrics_.Scrape());
@@ -49,21 +63,11 @@ class AdminHandler final : public net::Handler {
       case kReady: {
         const std::string reason = readiness_.reason();
         if (reason.empty()) return Send(loop, request, 200, kText, "ready\n");
-        return Send(loop, request, 503, net::kProblemContentType,
-                    net::ProblemJson(503, "not-ready", reason, {}));
+        return Refuse(loop, request, 503, "not-ready", reason);
       }
-      case kProfile: {
-        int seconds = kProfileSecondsDefault;
-        const std::string asked = net::QueryParam(request.query, "seconds").value_or("");
-        std::from_chars(asked.data(), asked.data() + asked.size(), seconds);
-        seconds = std::clamp(seconds, 1, observe::kProfileSecondsMax);
-        return net::Offload(helpers_, {loop, request.ticket, {}}, [this, seconds] {
-          return FromResult(observe::CpuProfile(seconds, [this] { return helpers_.stopping(); }));
-        });
-      }
+      case kProfile:
       case kHeap:
-        return net::Offload(helpers_, {loop, request.ticket, {}},
-                            [] { return FromResult(observe::HeapProfile()); });
+        return Profile(loop, request, *match.id == kProfile);
       case kSymbol:
       case kSymbolPost:
         return Send(loop, request, 200, kText, observe::Symbols(request.body));
@@ -73,7 +77,7 @@ class AdminHandler final : public net::Handler {
   }
 
   std::string Problem(int status, std::string_view detail) override {
-    return net::ProblemJson(status, "error", detail, {});
+    return net::ProblemJson(status, "error", detail, trace_ids_.NextTrace().hex());
   }
 
  private:
@@ -82,27 +86,57 @@ class AdminHandler final : public net::Handler {
     loop.Respond(request.ticket, {.status = status, .content_type = content_type, .body = body});
   }
 
+  std::string TraceOf(const net::Request& request) {
+    return observe::TraceOf(request.Find("traceparent"), trace_ids_).hex();
+  }
+
+  void Refuse(net::Loop& loop, const net::Request& request, int status, std::string_view type,
+              std::string_view detail, std::string_view headers = {}) {
+    const std::string body = net::ProblemJson(status, type, detail, TraceOf(request));
+    loop.Respond(request.ticket, {.status = status,
+                                  .content_type = net::kProblemContentType,
+                                  .headers = headers,
+                                  .body = body});
+  }
+
+  void Profile(net::Loop& loop, const net::Request& request, bool of_cpu) {
+    const auto asked = net::QueryParam(request.query, "seconds");
+    const std::optional<int> seconds = SecondsOf(asked);
+    if (of_cpu && !seconds) {
+      return Refuse(loop, request, 400, "malformed",
+                    "seconds must be a whole number from 1 to " +
+                        std::to_string(observe::kProfileSecondsMax));
+    }
+    if (!of_cpu && asked) {
+      return Refuse(loop, request, 400, "malformed",
+                    "a heap profile shows what is allocated now: it takes no seconds");
+    }
+    const std::string trace_id = TraceOf(request);
+    net::Offload(helpers_, {loop, request.ticket, trace_id}, [this, of_cpu, seconds, trace_id] {
+      return FromResult(of_cpu
+                            ? observe::CpuProfile(*seconds, [this] { return helpers_.stopping(); })
+                            : observe::HeapProfile(),
+                        trace_id);
+    });
+  }
+
   void Miss(net::Loop& loop, const net::Request& request, const std::string& allow) {
     if (allow.empty()) {
-      return Send(loop, request, 404, net::kProblemContentType,
-                  net::ProblemJson(404, "not-found",
-                                   "here are /metrics, /livez, /readyz and /debug/pprof/", {}));
+      return Refuse(loop, request, 404, "not-found",
+                    "here are /metrics, /livez, /readyz and /debug/pprof/");
     }
     const std::string header = "Allow: " + allow + "\r\n";
     if (request.method == net::Method::kOptions) {
       return loop.Respond(request.ticket, {.status = 204, .headers = header});
     }
-    const std::string body =
-        net::ProblemJson(405, "method-not-allowed", "this path takes " + allow, {});
-    loop.Respond(
-        request.ticket,
-        {.status = 405, .content_type = net::kProblemContentType, .headers = header, .body = body});
+    Refuse(loop, request, 405, "method-not-allowed", "this path takes " + allow, header);
   }
 
   const observe::Metrics& metrics_;
   const Readiness& readiness_;
   exec::WorkerPool& helpers_;
   net::Router router_;
+  observe::TraceIds trace_ids_ = observe::TraceIds::Seeded();
 };
 
 }  // namespace

@@ -296,8 +296,19 @@ class OpenApi(unittest.TestCase):
             self.ask("GET", path)
         self.ask("POST", "/debug/pprof/symbol", body="0x401000")
         self.sanitized = self.server.admin(PROFILES[0]).status == 501
-        for path in PROFILES:
-            self.ask("GET", path, path + "?seconds=1", status=501 if self.sanitized else 200)
+        heap, profile = PROFILES
+        self.ask("GET", heap, status=501 if self.sanitized else 200)
+        self.ask("GET", profile, profile + "?seconds=1", status=501 if self.sanitized else 200)
+        self.ask("GET", heap, heap + "?seconds=1", status=400)
+        for seconds in ("abc", "", "0", "-1", "301", "1.5", "99999999999"):
+            refused = self.ask("GET", profile, f"{profile}?seconds={seconds}", status=400).json()
+            self.assertIn("from 1 to 300", refused["detail"])
+        self.ask("GET", profile, profile + "?seconds=%", status=400)
+        problem = {"$ref": "#/components/schemas/Problem"}
+        for method, path, status in (("GET", "/none", 404), ("DELETE", "/metrics", 405)):
+            refused = self.server.request(method, path, port=self.server.admin_port)
+            self.assertEqual(refused.status, status)
+            self.schema.check(problem, refused.json())
 
 
 if __name__ == "__main__":
