@@ -22,8 +22,6 @@ std::string_view TypeOf(int status) {
       return "malformed";
     case 408:
       return "timeout";
-    case 411:
-      return "length-required";
     case 413:
       return "too-large";
     case 415:
@@ -300,6 +298,10 @@ void HttpHandler::OnRequest(net::Loop& loop, const net::Request& request) {
   if (!admission.route) return;
   if (!admission.route->handle) {
     return Refuse(loop, request, 400, "malformed", "this path takes a body of lines");
+  if (admission.route->needs_body && !request.has_body && !request.content_length) {
+    return Refuse(loop, request, 411, "length-required",
+                  "this path takes a body: send it with Content-Length, or in chunks");
+  }
   }
   admission.route->handle(MakeCall(loop, request, admission));
 }

@@ -46,5 +46,7 @@ struct Route {
   // in its body, so its service asks the gate.
   guard::Criticality criticality = guard::Criticality::kRead;
 };
+  // A request that announces none gets 411, and nobody is called.
+  bool needs_body = false;
 
 }  // namespace weir::security

@@ -6,7 +6,7 @@ import os
 import re
 import unittest
 
-from weir_server import ROOT, Server, phq9, wait_for
+from weir_server import ROOT, Answer, Server, phq9, wait_for
 
 PROFILES = ("/debug/pprof/heap", "/debug/pprof/profile")  # a sanitized build takes none
 # What any request may get: said once, in the description of the document.
@@ -112,6 +112,19 @@ class OpenApi(unittest.TestCase):
         self.hold(method, template, answer)
         return answer
 
+    def without_length(self, method, path, status):
+        """As `curl -X POST` asks, twice on one connection."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        try:
+            for _ in range(2):
+                connection.putrequest(method, path)
+                connection.endheaders()
+                answer = Answer(connection.getresponse())
+                self.assertEqual(answer.status, status, f"{method} {path}: {answer.body[:300]}")
+            return answer
+        finally:
+            connection.close()
+
     def hold(self, method, template, answer):
         where = f"{method} {template} {answer.status}"
         responses = self.document["paths"][template][method.lower()]["responses"]
@@ -201,6 +214,8 @@ class OpenApi(unittest.TestCase):
         batch = "/api/v1/reports:batch"
         self.ask("POST", batch, body="\n".join(map(json.dumps, lines)) + "\n{\n")
         self.ask("POST", batch, status=400, body="")
+        for path in ("/submit", "/api/v1/reports", batch):
+            self.hold("POST", path, self.without_length("POST", path, status=411))
         self.ask("POST", batch, status=415, body="x", headers={"Content-Type": "text/plain"})
 
     def reading(self):
@@ -272,8 +287,10 @@ class OpenApi(unittest.TestCase):
         for order in ("pause", "resume"):
             template = f"/api/v1/tasks/{{task}}/{order}"
             self.ask("POST", template, f"/api/v1/tasks/diary/{order}", status=202)
+            self.hold("POST", template, self.without_length("POST", f"/api/v1/tasks/diary/{order}", 202))
             self.ask("POST", template, f"/api/v1/tasks/none/{order}", status=404)
         replay = "/api/v1/tasks/{task}/replay"
+        self.hold("POST", replay, self.without_length("POST", "/api/v1/tasks/diary/replay", 422))
         self.ask("POST", replay, "/api/v1/tasks/diary/replay", status=422, body={})
         self.ask("POST", replay, "/api/v1/tasks/diary/replay", status=404, body={"offset": 1})
         quarantine = "/api/v1/tasks/quarantine"

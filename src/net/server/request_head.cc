@@ -237,12 +237,8 @@ Refusal ParseRequestHead(std::string_view bytes, RequestHead* head) {
   head->keep_alive = sink.keep_alive();
   head->chunked = sink.chunked();
   if (const auto length = sink.content_length()) request.content_length = *length;
+  // Neither of them: there is no body (RFC 9112, section 6.3).
   request.has_body = head->chunked || request.content_length.value_or(0) > 0;
-  const bool sends_body = request.method == Method::kPost || request.method == Method::kPut ||
-                          request.method == Method::kPatch;
-  if (sends_body && !head->chunked && !request.content_length) {
-    return {411, "send Content-Length (0 for an empty body), or the body in chunks"};
-  }
   return {};
 }
 

@@ -9,9 +9,9 @@ std::vector<security::Route> IntakeRoutes(Intake& intake) {
   const auto submit = [&intake](const Call& call) { intake.Submit(call); };
   const auto batch = [&intake](const Call& call) { return intake.BeginBatch(call); };
   return {
-      {net::Method::kPost, "/submit", Scope::kSubmit, -1, submit, {}, kReport},
-      {net::Method::kPost, "/api/v1/reports", Scope::kSubmit, -1, submit, {}, kReport},
-      {net::Method::kPost, "/api/v1/reports:batch", Scope::kSubmit, -1, {}, batch, kReport},
+      {net::Method::kPost, "/submit", Scope::kSubmit, -1, submit, {}, kReport, true},
+      {net::Method::kPost, "/api/v1/reports", Scope::kSubmit, -1, submit, {}, kReport, true},
+      {net::Method::kPost, "/api/v1/reports:batch", Scope::kSubmit, -1, {}, batch, kReport, true},
   };
 }
 
