@@ -61,6 +61,24 @@ std::string Address(const std::string& host, uint16_t port, bool tls = false) {
          std::to_string(port);
 }
 
+// An address that cannot be listened on is a matter of the keys that name it: kInvalidArgument.
+base::Result<std::unique_ptr<net::Server>> Listen(const net::ServerOptions& options,
+                                                  const net::Server::HandlerFactory& handler,
+                                                  const std::string& prefix) {
+  auto server = net::Server::Start(options, handler);
+  if (server) return server;
+  switch (server.error().code) {
+    case base::ErrorCode::kAlreadyExists:
+    case base::ErrorCode::kInvalidArgument:
+    case base::ErrorCode::kPermission:
+      return base::Fail(
+          base::ErrorCode::kInvalidArgument,
+          server.error().message + ": change " + prefix + "Host or " + prefix + "Port");
+    default:
+      return server;
+  }
+}
+
 class Program {
  public:
   Program(config::Config config, const ConfigArguments& arguments, io::FileSystem& files)
@@ -131,9 +149,10 @@ class Program {
     options.port = config_.admin.port;
     options.loops = 1;
     options.limits.connections_max = 64;
-    WEIR_ASSIGN_OR_RETURN(admin_, net::Server::Start(options, [this](net::Loop&) {
-                            return MakeAdminHandler(metrics_, readiness_, *admin_helpers_);
-                          }));
+    const auto make = [this](net::Loop&) {
+      return MakeAdminHandler(metrics_, readiness_, *admin_helpers_);
+    };
+    WEIR_ASSIGN_OR_RETURN(admin_, Listen(options, make, "Admin."));
     return {};
   }
 
@@ -228,9 +247,8 @@ class Program {
     options.transport = transport_;
     options.tls = credentials_->tls();
     options.limits = config_.http.limits;
-    WEIR_ASSIGN_OR_RETURN(server_, net::Server::Start(options, [this](net::Loop& loop) {
-                            return MakeHandler(loop);
-                          }));
+    const auto make = [this](net::Loop& loop) { return MakeHandler(loop); };
+    WEIR_ASSIGN_OR_RETURN(server_, Listen(options, make, ""));
     // Taken now: a scrape runs on another thread than a reload of the configuration.
     const bool of_server = config_.middlewares.prometheus;
     metrics_.Add([this, of_server](observe::Sample& sample) { Collect(of_server, sample); });

@@ -253,7 +253,7 @@ class Refusals(unittest.TestCase):
         with Server() as first:
             with_port = Server(sets=[f"Port={first.port}"])
             with_port.start(expect_ready=False)
-            self.assertEqual(with_port.wait(10), 1)
+            self.assertEqual(with_port.wait(10), 2)
             self.assertIn(str(first.port), with_port.text())
             with_port.__exit__()
 

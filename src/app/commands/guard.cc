@@ -115,14 +115,18 @@ void AddGuard(CLI::App& app, int* exit_code) {
       ->check(CLI::IsMember({"auto", "gozero", "states", "google", "bucket"}))
       ->capture_default_str();
   simulate->add_option("--rate", arguments->replay.rate, "of the bucket, a second")
-      ->check(CLI::Range(0.001, 1e9));
+      ->check(CLI::Range(0.001, 1e9))
+      ->capture_default_str();
   simulate->add_option("--burst", arguments->replay.burst, "of the bucket")
-      ->check(CLI::Range(1, 1'000'000));
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
   simulate
       ->add_option("--cpu-threshold", arguments->replay.cpu_threshold,
                    "of both shedders, in thousandths")
-      ->check(CLI::Range(0, 999));
-  simulate->add_option("--seed", arguments->replay.seed, "of the draws of auto and google");
+      ->check(CLI::Range(0, 999))
+      ->capture_default_str();
+  simulate->add_option("--seed", arguments->replay.seed, "of the draws of auto and google")
+      ->capture_default_str();
   simulate->add_option("--svg", arguments->svg, "writes a plot there");
   AddServerOptions(*simulate, *arguments);
   simulate->footer(

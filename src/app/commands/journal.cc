@@ -23,6 +23,17 @@ int Failed(const base::Error& error) {
   return kFailed;
 }
 
+// Exit code of a command on a directory; `run` is for one that exists.
+template <class Run>
+int Within(const std::string& directory, Run run) {
+  const auto there = io::PosixFileSystem().Exists(directory);
+  if (!there) return Failed(there.error());
+  if (*there) return run();
+  std::fprintf(stderr, "weir: there is no directory %s; a journal stands in DataDir/journal\n",
+               directory.c_str());
+  return kFailed;
+}
+
 int Verify(const std::string& directory, const std::string& expect) {
   std::optional<journal::Expectation> expectation;
   if (!expect.empty()) {
@@ -117,27 +128,27 @@ void AddJournal(CLI::App& app, int* exit_code) {
   CLI::App* group = app.add_subcommand("journal", "verifies, lists and dumps a journal");
   group->require_subcommand(1);
   const auto arguments = std::make_shared<Arguments>();
-  const auto add = [&](const char* name, const char* help) {
+  const auto add = [&](const char* name, const char* help, auto run) {
     CLI::App* command = group->add_subcommand(name, help);
     command->add_option("DIR", arguments->directory, "the journal's directory: DataDir/journal")
         ->required();
+    command->callback(
+        [=] { *exit_code = Within(arguments->directory, [&] { return run(*arguments); }); });
     return command;
   };
-  CLI::App* verify = add("verify", "reads every byte and checks checksums, hashes and the chain");
+  CLI::App* verify = add("verify", "reads every byte and checks checksums, hashes and the chain",
+                         [](const Arguments& of) { return Verify(of.directory, of.expect); });
   verify->add_option("--expect", arguments->expect,
                      "OFFSET:SHA256 of a receipt that must be there: finds a lost end");
-  verify->callback([=] { *exit_code = Verify(arguments->directory, arguments->expect); });
-  add("list", "lists the segments")->callback([=] { *exit_code = List(arguments->directory); });
-  CLI::App* dump = add("dump", "prints records, one JSON object a line");
+  add("list", "lists the segments", [](const Arguments& of) { return List(of.directory); });
+  CLI::App* dump = add("dump", "prints records, one JSON object a line", [](const Arguments& of) {
+    return Dump(of.directory, of.from, of.count, of.heads, of.bodies);
+  });
   dump->add_option("--from", arguments->from, "first offset");
   dump->add_option("--count", arguments->count, "how many");
   dump->add_flag("--heads", arguments->heads,
                  "with what their heads say, such as who did what: patients' data");
   dump->add_flag("--bodies", arguments->bodies, "with the bodies: patients' data");
-  dump->callback([=] {
-    *exit_code = Dump(arguments->directory, arguments->from, arguments->count, arguments->heads,
-                      arguments->bodies);
-  });
 }
 
 }  // namespace weir::app

@@ -22,6 +22,11 @@ namespace {
 
 base::Result<tasks::Rebuilt> Rebuild(const config::Config& config) {
   io::FileSystem& files = io::PosixFileSystem();
+  WEIR_ASSIGN_OR_RETURN(const bool there, files.Exists(config.data_dir));
+  if (!there) {
+    return base::Fail(base::ErrorCode::kNotFound,
+                      "there is no directory " + config.data_dir + " (DataDir)");
+  }
   // A running server holds it. The journal is opened as a server would: its end is recovered first.
   WEIR_ASSIGN_OR_RETURN(const auto lock, files.Lock(config.data_dir));
   journal::Options options = config.journal.options;
