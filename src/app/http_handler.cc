@@ -242,11 +242,12 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
       if (enters && !WithinLimits(loop, request, route, *outcome.identity, study)) return {};
       return let_in(*outcome.identity);
     }
-    refusal = security::Refusal::kForbidden;
+    refusal = outcome.identity->Allows(route.scope) ? security::Refusal::kStudy
+                                                    : security::Refusal::kScope;
   }
   const int status = security::HttpStatus(refusal);
   Refuse(loop, request, status, status == 401 ? "unauthorized" : "forbidden",
-         security::Detail(refusal), security::ChallengeHeader(refusal));
+         security::Detail(refusal, route.scope), security::ChallengeHeader(refusal, route.scope));
   return {};
 }
 

@@ -88,7 +88,9 @@ Authenticator::Outcome Authenticator::CheckUncached(std::string_view authorizati
 Authenticator::Outcome Authenticator::Check(std::string_view authorization, int64_t now_ms,
                                             Scope scope, std::string_view study) {
   const Outcome outcome = Check(authorization, now_ms);
-  if (outcome && !outcome.identity->Allows(scope, study)) return {nullptr, Refusal::kForbidden};
+  if (!outcome) return outcome;
+  if (!outcome.identity->Allows(scope)) return {nullptr, Refusal::kScope};
+  if (!outcome.identity->Allows(scope, study)) return {nullptr, Refusal::kStudy};
   return outcome;
 }
 

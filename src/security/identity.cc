@@ -58,9 +58,11 @@ bool Identity::Allows(Scope scope, std::string_view study) const {
   return scopes.Has(scope) && (studies.empty() || std::ranges::binary_search(studies, study));
 }
 
-int HttpStatus(Refusal refusal) { return refusal == Refusal::kForbidden ? 403 : 401; }
+int HttpStatus(Refusal refusal) {
+  return refusal == Refusal::kScope || refusal == Refusal::kStudy ? 403 : 401;
+}
 
-std::string_view Detail(Refusal refusal) {
+std::string Detail(Refusal refusal, Scope needed) {
   switch (refusal) {
     case Refusal::kMissing:
       return "Send a token in the header `Authorization: Bearer <token>`.";
@@ -70,25 +72,34 @@ std::string_view Detail(Refusal refusal) {
       return "The token is not known here, or is no longer in force.";
     case Refusal::kCertificate:
       return "The token is bound to a client certificate, which this connection has not shown.";
-    case Refusal::kForbidden:
-      return "The token does not have the scope or the study for this.";
+    case Refusal::kScope:
+      return "This needs a token with the scope `" + std::string(Name(needed)) + "`.";
+    case Refusal::kStudy:
+      return "The token is for other studies.";
   }
   return "";
 }
 
-std::string_view ChallengeHeader(Refusal refusal) {
+std::string ChallengeHeader(Refusal refusal, Scope needed) {
+  std::string line = "WWW-Authenticate: Bearer realm=\"weir\"";
   switch (refusal) {
     case Refusal::kMissing:
-      return "WWW-Authenticate: Bearer realm=\"weir\"\r\n";
+      break;
     case Refusal::kMalformed:
-      return "WWW-Authenticate: Bearer realm=\"weir\", error=\"invalid_request\"\r\n";
+      line += ", error=\"invalid_request\"";
+      break;
     case Refusal::kInvalid:
     case Refusal::kCertificate:
-      return "WWW-Authenticate: Bearer realm=\"weir\", error=\"invalid_token\"\r\n";
-    case Refusal::kForbidden:
-      return "WWW-Authenticate: Bearer realm=\"weir\", error=\"insufficient_scope\"\r\n";
+      line += ", error=\"invalid_token\"";
+      break;
+    case Refusal::kScope:
+      line.append(", error=\"insufficient_scope\", scope=\"").append(Name(needed)).append("\"");
+      break;
+    case Refusal::kStudy:
+      line += ", error=\"insufficient_scope\"";
+      break;
   }
-  return "";
+  return line + "\r\n";
 }
 
 }  // namespace weir::security

@@ -54,18 +54,19 @@ struct Identity {
   bool all_studies() const { return studies.empty(); }
 };
 
-// Why a request is turned away. The last is 403, the others are 401.
+// Why a request is turned away. The last two are 403, the others are 401.
 enum class Refusal : uint8_t {
   kMissing,      // no Authorization
   kMalformed,    // not "Bearer <token>"
   kInvalid,      // unknown, revoked or expired: which of them, only the log of the operator knows
   kCertificate,  // bound to a client certificate that the connection has not shown
-  kForbidden,    // a good token that may not do this
+  kScope,        // a good token without the scope that is needed
+  kStudy,        // a good token that may do this, in other studies
 };
 int HttpStatus(Refusal refusal);
-// A sentence for problem+json that says what to change.
-std::string_view Detail(Refusal refusal);
+// A sentence for problem+json that says what to change. `needed` is the route's scope.
+std::string Detail(Refusal refusal, Scope needed);
 // The header line with its CRLF, for net::Response::headers (RFC 6750, section 3).
-std::string_view ChallengeHeader(Refusal refusal);
+std::string ChallengeHeader(Refusal refusal, Scope needed);
 
 }  // namespace weir::security

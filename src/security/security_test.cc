@@ -219,11 +219,18 @@ TEST_F(SecurityTest, ScopesAndStudiesLimitWhatATokenMayDo) {
   Authenticator authenticator(store);
   const std::string value = "Bearer " + secret;
   EXPECT_TRUE(authenticator.Check(value, kNow, Scope::kRead, "s1"));
-  EXPECT_EQ(authenticator.Check(value, kNow, Scope::kRead, "s2").refusal, Refusal::kForbidden);
-  EXPECT_EQ(authenticator.Check(value, kNow, Scope::kOperate, "s1").refusal, Refusal::kForbidden);
-  EXPECT_EQ(HttpStatus(Refusal::kForbidden), 403);
+  EXPECT_EQ(authenticator.Check(value, kNow, Scope::kRead, "s2").refusal, Refusal::kStudy);
+  EXPECT_EQ(authenticator.Check(value, kNow, Scope::kOperate, "s1").refusal, Refusal::kScope);
+  EXPECT_EQ(HttpStatus(Refusal::kScope), 403);
+  EXPECT_EQ(HttpStatus(Refusal::kStudy), 403);
   EXPECT_EQ(HttpStatus(Refusal::kInvalid), 401);
-  EXPECT_THAT(ChallengeHeader(Refusal::kInvalid), ::testing::EndsWith("\"invalid_token\"\r\n"));
+  EXPECT_THAT(ChallengeHeader(Refusal::kInvalid, Scope::kRead),
+              ::testing::EndsWith("\"invalid_token\"\r\n"));
+  EXPECT_THAT(ChallengeHeader(Refusal::kScope, Scope::kOperate),
+              ::testing::EndsWith(", error=\"insufficient_scope\", scope=\"operate\"\r\n"));
+  EXPECT_THAT(ChallengeHeader(Refusal::kStudy, Scope::kRead),
+              ::testing::EndsWith("error=\"insufficient_scope\"\r\n"));
+  EXPECT_THAT(Detail(Refusal::kScope, Scope::kOperate), ::testing::HasSubstr("`operate`"));
 }
 
 TEST_F(SecurityTest, WithoutTokensItIsOpenUntilTheFirstOneIsAdded) {

@@ -167,8 +167,10 @@ class Tokens(unittest.TestCase):
             self.assertTrue(secret.startswith("weir_"))
             wait_for(lambda: self.status(server) == 401, 10, "closed")
             self.assertEqual(self.status(server, secret), 200)
-            self.assertEqual(server.get("/api/v1/tasks", headers={
-                "Authorization": f"Bearer {secret}"}).status, 403)
+            refused = server.get("/api/v1/tasks", headers={"Authorization": f"Bearer {secret}"})
+            self.assertEqual(refused.status, 403)
+            self.assertIn("the scope `operate`", refused.json()["detail"])
+            self.assertIn('error="insufficient_scope", scope="operate"', refused.headers["WWW-Authenticate"])
             self.assertNotIn(secret, self.run_weir(server, "tokens", "list").stdout)
             self.assertEqual(self.run_weir(server, "tokens", "revoke", "app").returncode, 0)
             wait_for(lambda: self.status(server, secret) == 401, 10, "revoked")
