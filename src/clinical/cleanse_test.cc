@@ -279,6 +279,13 @@ TEST(Cleanse, DataThatIsNoAnswersSaysSo) {
   EXPECT_EQ(unknown.items[0].original, "1");
   EXPECT_EQ(unknown.items[2].original, R"({"c":2})");
   EXPECT_EQ(unknown.unscored_reason, "the instrument is not known");
+  EXPECT_EQ(Evaluate(nullptr, R"({"a": 1})", kNow, false).unscored_reason,
+            "no instrument is named, and not exactly one has all its items");
+  constexpr std::string_view kResponse =
+      R"({"resourceType":"QuestionnaireResponse","questionnaire":"http://a/q","item":[]})";
+  EXPECT_EQ(Evaluate(nullptr, kResponse, kNow, false).unscored_reason,
+            "the questionnaire that the response names is not known, and not exactly one has all "
+            "its items");
 }
 
 // The names are stored with what they touched: whoever meets one must find what it means.

@@ -20,8 +20,9 @@ constexpr double kAgeMaxDaysUnknown = 3652;
 
 class Evaluator {
  public:
-  Evaluator(const CompiledDefinition* definition, const Answers& answers, const ReportTimes& times)
-      : definition_(definition), answers_(answers), times_(times) {}
+  Evaluator(const CompiledDefinition* definition, const Answers& answers, const ReportTimes& times,
+            bool named)
+      : definition_(definition), answers_(answers), times_(times), named_(named) {}
 
   Evaluation Run() {
     out_.items.reserve(std::min<size_t>(answers_.given.size(), 64));
@@ -182,7 +183,7 @@ class Evaluator {
       case Answers::Shape::kResponse:
         if (definition_ == nullptr) {
           FlagReport(Rule::kUnknownInstrument);
-          out_.unscored_reason = "the instrument is not known";
+          out_.unscored_reason = WhyUnknown();
         } else if (answers_.malformed && !out_.total) {
           out_.unscored_reason = "the data is not valid JSON";
         }
@@ -199,6 +200,15 @@ class Evaluator {
         FlagReport(Rule::kUnreadable);
         out_.unscored_reason = "the data is neither text nor answers";
     }
+  }
+
+  // Which others there were when it came in is not recorded: none has all its items, or several.
+  std::string WhyUnknown() const {
+    if (named_) return "the instrument is not known";
+    const std::string what = answers_.questionnaire.empty()
+                                 ? "no instrument is named"
+                                 : "the questionnaire that the response names is not known";
+    return what + ", and not exactly one has all its items";
   }
 
   void CheckTimes() {
@@ -224,6 +234,7 @@ class Evaluator {
   const CompiledDefinition* definition_;
   const Answers& answers_;
   const ReportTimes& times_;
+  const bool named_;
   Evaluation out_;
 };
 
@@ -289,10 +300,10 @@ FirstLook LookAt(const Catalog& catalog, std::string_view instrument, std::strin
 }
 
 Evaluation Evaluate(const Definition* definition, std::string_view data_json,
-                    const ReportTimes& times) {
+                    const ReportTimes& times, bool named) {
   const CompiledDefinition* const compiled =
       definition == nullptr ? nullptr : &CompiledDefinition::Of(*definition);
-  return Evaluator(compiled, ReadAnswers(data_json), times).Run();
+  return Evaluator(compiled, ReadAnswers(data_json), times, named).Run();
 }
 
 }  // namespace weir::clinical

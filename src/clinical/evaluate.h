@@ -83,9 +83,10 @@ struct ReportTimes {
 };
 
 // `definition` may be null: then the answers are kept as they are, flagged "unknown-instrument" (or
-// nothing, for free text without an instrument), and unscored_reason says so.
+// nothing, for free text without an instrument), and unscored_reason says why there is none:
+// `named` is whether the sender named an instrument beside `data`.
 Evaluation Evaluate(const Definition* definition, std::string_view data_json,
-                    const ReportTimes& times);
+                    const ReportTimes& times, bool named = true);
 
 // The rules that compare with the patient's previous report of the same instrument, by offset.
 Triage Compare(const Definition& definition, double previous_total, double total);

@@ -53,6 +53,15 @@ TEST_F(EffectsTest, TheOriginalStandsBesideWhatWasCleansed) {
   EXPECT_EQ(One("SELECT original FROM answer WHERE address = '44255-8'"), "2");
 }
 
+TEST_F(EffectsTest, WhyNothingWasScoredTellsAnUnknownInstrumentFromNone) {
+  AddReport(journal_, {.report = "r1", .data = R"({"a":1})", .instrument = "phq99"});
+  AddReport(journal_, {.report = "r2", .data = R"({"a":1})"});
+  Apply();
+  EXPECT_THAT(Rows("SELECT unscored_reason FROM research_score ORDER BY record_offset"),
+              ElementsAre("the instrument is not known",
+                          "no instrument is named, and not exactly one has all its items"));
+}
+
 TEST_F(EffectsTest, ResearchHoldsNoFreeTextAndNoIds) {
   Send("report-7",
        R"({"44250-9":"my neighbour Bob did it","44255-8":"LA6568-5",)"

@@ -110,9 +110,9 @@ class WindowReading {
       reading->problem = "the body holds no readable value of data";
       return;
     }
-    clinical::Evaluation evaluation =
-        clinical::Evaluate(reading->definition, data,
-                           {.received_ms = record.time_ms, .authored_ms = head.authored_ms});
+    clinical::Evaluation evaluation = clinical::Evaluate(
+        reading->definition, data, {.received_ms = record.time_ms, .authored_ms = head.authored_ms},
+        !head.instrument.empty());
     WriteFlags(evaluation.flags, reading->flags);
     items_.Write(reading->definition, evaluation, reading);
     reading->total = evaluation.total;

@@ -29,7 +29,8 @@ struct Sent {
   const clinical::Definition* definition = nullptr;
   int64_t received_ms = kReceivedMs;
   std::optional<int64_t> authored_ms;
-  std::string body;  // empty: made of the ids and `data`
+  std::string body;        // empty: made of the ids and `data`
+  std::string instrument;  // that no definition has
 };
 
 // Journals the report as intake would.
@@ -40,6 +41,7 @@ inline Offset AddReport(testing::MemoryJournal& journal, const Sent& sent) {
   head.patient_id = sent.patient;
   head.site_id = sent.site;
   head.authored_ms = sent.authored_ms;
+  head.instrument = sent.instrument;
   clinical::Level level = clinical::Level::kNone;
   if (sent.definition != nullptr) {
     head.instrument = sent.definition->name();
