@@ -12,7 +12,6 @@ namespace {
 
 // A body of more than this is not read before its sender is known.
 constexpr uint64_t kUnknownSenderBodyMax = 16u << 10;
-constexpr int kRetryShedSeconds = 1;
 
 const security::Identity kNobody{.name = "anonymous", .scopes = {}, .studies = {}};
 
@@ -120,7 +119,7 @@ bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, const secu
   }
   Refuse(loop, request, 503, "overloaded",
          "more comes in than this server can take now; send it again",
-         net::RetryAfter(kRetryShedSeconds, parts_.gate->Random()));
+         net::RetryAfter(parts_.gate->RetryAfterSeconds(route.criticality, loop.now_ns())));
   return false;
 }
 

@@ -200,6 +200,17 @@ void Gate::Cpu(int64_t thousandths) {
                                      static_cast<double>(thousandths) * kGoZeroCpuNew);
 }
 
+int Gate::RetryAfterSeconds(Criticality of, int64_t now_ns) {
+  const auto index = static_cast<size_t>(of);
+  uint64_t refused = 0;
+  for (const auto& count : stats_.shed[index].count) {
+    refused += count.load(std::memory_order_relaxed);
+  }
+  const uint64_t admitted = stats_.admitted[index].load(std::memory_order_relaxed);
+  const int spread = spreads_[index].Seconds(admitted, refused, now_ns);
+  return 1 + static_cast<int>(Draw() * (spread + 1));
+}
+
 // xorshift64*.
 uint64_t Gate::Random() {
   random_ ^= random_ >> 12;

@@ -27,6 +27,7 @@
 #include "guard/fair_share.h"
 #include "guard/gozero_shedder.h"
 #include "guard/queue_limit.h"
+#include "guard/retry_spread.h"
 
 namespace weir::guard {
 
@@ -117,6 +118,9 @@ class Gate {
   const GateStats& stats() const { return stats_; }
   // For jitter; nothing secret.
   uint64_t Random();
+  // After how many seconds one of this class comes back that is refused now: from 1 on, spread by
+  // how many are refused.
+  int RetryAfterSeconds(Criticality of, int64_t now_ns);
 
  private:
   static constexpr uint32_t kEntered = 1;
@@ -148,6 +152,7 @@ class Gate {
   DelayShedder delay_of_all_;  // of reports as well
   QueueLimit queue_;
   FairShare studies_;
+  std::array<RetrySpread, kCriticalities> spreads_;
   std::unique_ptr<GoZeroShedder> gozero_;
   uint32_t gozero_generation_ = 0;
   int64_t cpu_ = 0;

@@ -399,5 +399,19 @@ TEST(Gate, GoZerosModeIsGoZerosShedder) {
   EXPECT_TRUE(gate.Enter(Criticality::kReport, 500 * kMs).admitted);
 }
 
+TEST(Gate, AHerdThatIsRefusedComesBackSpreadByItsSize) {
+  Crowd crowd(1);
+  Gate gate({.mode = ShedderMode::kOff, .in_flight_max = 100}, crowd, 0, 1, 0);
+  std::array<int, 12> at{};
+  for (int i = 0; i < 700; ++i) {
+    if (gate.EnterReport(false, 1, kMs).admitted) continue;
+    ++at.at(static_cast<size_t>(gate.RetryAfterSeconds(Criticality::kReport, kMs)));
+  }
+  EXPECT_EQ(at[0], 0);
+  for (size_t second = 1; second <= 7; ++second) EXPECT_GT(at[second], 5) << second;
+  EXPECT_EQ(at[8] + at[9] + at[10] + at[11], 0) << "600 refused, 100 admitted: 1 to 7 s";
+  EXPECT_LE(gate.RetryAfterSeconds(Criticality::kRead, kMs), 3) << "none of these was refused";
+}
+
 }  // namespace
 }  // namespace weir::guard

@@ -1,5 +1,7 @@
 #include "net/problem.h"
 
+#include <algorithm>
+
 #include "base/json_writer.h"
 
 namespace weir::net {
@@ -75,10 +77,12 @@ std::string ProblemJson(int status, std::string_view type, std::string_view deta
   return out;
 }
 
+std::string RetryAfter(int seconds) { return "Retry-After: " + std::to_string(seconds) + "\r\n"; }
+
 std::string RetryAfter(int seconds, uint64_t random) {
-  const uint64_t wait =
-      static_cast<uint64_t>(seconds) + (random >> 11) % (static_cast<uint64_t>(seconds) + 1);
-  return "Retry-After: " + std::to_string(wait) + "\r\n";
+  const auto least = static_cast<uint64_t>(seconds);
+  const uint64_t spread = std::max<uint64_t>(least, 2);
+  return RetryAfter(static_cast<int>(least + (random >> 11) % (spread + 1)));
 }
 
 }  // namespace weir::net

@@ -20,7 +20,9 @@ std::string_view StatusText(int status);
 std::string ProblemJson(int status, std::string_view type, std::string_view detail,
                         std::string_view trace_id, std::string_view members = {});
 
-// "Retry-After: N\r\n" with N between `seconds` and twice that, so that a herd that was refused
+// "Retry-After: N\r\n".
+std::string RetryAfter(int seconds);
+// With N between `seconds` and twice that, at least two more, so that a herd that was refused
 // together does not come back together. `random` is any number.
 std::string RetryAfter(int seconds, uint64_t random);
 

@@ -78,6 +78,8 @@ TEST(Problem, IsOneJsonObject) {
 TEST(RetryAfter, SpreadsAHerd) {
   EXPECT_EQ(RetryAfter(5, 0), "Retry-After: 5\r\n");
   EXPECT_EQ(RetryAfter(5, 5ull << 11), "Retry-After: 10\r\n");
+  EXPECT_EQ(RetryAfter(1, 0), "Retry-After: 1\r\n");
+  EXPECT_EQ(RetryAfter(1, 2ull << 11), "Retry-After: 3\r\n");
 }
 
 }  // namespace

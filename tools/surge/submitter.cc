@@ -4,12 +4,14 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/random.h"
 #include "base/sha256.h"
 
 namespace weir::surge {
 namespace {
 
 constexpr int64_t kWithoutRetryAfterNs = 100'000'000;
+constexpr int64_t kJitterMaxNs = 1'000'000'000;
 constexpr size_t kDetailBytesMax = 200;
 constexpr size_t kHashDigits = 64;
 
@@ -20,6 +22,14 @@ void Add(std::atomic<uint64_t>& counter) {
 
 const char* Find(std::string_view text, std::string_view what) {
   return static_cast<const char*>(memmem(text.data(), text.size(), what.data(), what.size()));
+}
+
+// Retry-After is in whole seconds: patients who were told the same one come all through it.
+int64_t Jittered(int64_t wait_ns, uint64_t tag, int64_t now_ns) {
+  uint64_t draw = (tag ^ static_cast<uint64_t>(now_ns)) * 0x9e3779b97f4a7c15;
+  draw = (draw ^ draw >> 32) * 0xbf58476d1ce4e5b9;
+  const auto most = static_cast<double>(std::min(wait_ns, kJitterMaxNs));
+  return wait_ns + static_cast<int64_t>(base::ToFraction(draw) * most);
 }
 
 std::atomic<uint64_t>* RetryCounter(int status, Progress& progress) {
@@ -137,9 +147,10 @@ void Submitter::Answered(uint64_t tag, int64_t due_ns, const Answer& answer, int
   std::atomic<uint64_t>* const counter = RetryCounter(answer.status, progress_);
   if (!counter) return Refused(tag, answer);
   Add(*counter);
-  const int64_t wait = answer.retry_after_s < 0 ? kWithoutRetryAfterNs
+  const int64_t told = answer.retry_after_s < 0 ? kWithoutRetryAfterNs
                                                 : static_cast<int64_t>(answer.retry_after_s * 1e9);
-  SendAgain(tag, due_ns, now_ns + std::min(wait, kRetryAfterMaxNs));
+  const int64_t wait = std::min(told, kRetryAfterMaxNs);
+  SendAgain(tag, due_ns, now_ns + Jittered(wait, tag, now_ns));
 }
 
 // Whether it is the first acknowledgement of the report.

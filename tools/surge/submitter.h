@@ -2,8 +2,9 @@
 //
 // Of W workers, worker w sends the reports w, w + W, w + 2W … An acknowledgement's receipt goes
 // into the ledger. Refusals that pass (429, 503, 504, 507) are sent again after Retry-After, at
-// most kRetryAfterMaxNs; reports whose connection broke are sent again soon, for sending again is
-// always safe. What is still unacknowledged `retry_for_s` after it was due is given up and found.
+// most kRetryAfterMaxNs, and a jitter below a second; reports whose connection broke are sent again
+// soon, for sending again is always safe. What is still unacknowledged `retry_for_s` after it was
+// due is given up and found.
 #pragma once
 
 #include <atomic>

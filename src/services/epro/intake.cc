@@ -223,7 +223,10 @@ bool Intake::LetIn(bool urgent, std::string_view study, const Origin& origin) {
     }
   }
   Bump(stats_.busy);
-  Send(origin, Refuse(origin, 503, "overloaded", detail, kRetryBusySeconds));
+  Answer answer = Refuse(origin, 503, "overloaded", detail);
+  const auto of = urgent ? guard::Criticality::kUrgent : guard::Criticality::kReport;
+  answer.headers = net::RetryAfter(gate_.RetryAfterSeconds(of, loop_.now_ns()));
+  Send(origin, answer);
   return false;
 }
 
