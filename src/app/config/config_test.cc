@@ -5,6 +5,7 @@
 #include <set>
 
 #include "app/config/document.h"
+#include "app/config/go_zero.h"
 #include "app/config/load.h"
 #include "app/config/schema.h"
 #include "app/config/values.h"
@@ -114,7 +115,11 @@ TEST(Config, TakesEveryVariableWithOrWithoutUnderscoresBetweenWords) {
   }
   const Loaded other = Load({.environment = {{"WEIR_SERVICE_HOST", "10.0.0.1"}}});
   EXPECT_TRUE(other.ok());
-  EXPECT_THAT(other.warnings, ElementsAre(HasSubstr("WEIR_SERVICE_HOST")));
+  EXPECT_THAT(other.warnings,
+              ElementsAre("the environment variable WEIR_SERVICE_HOST names no key"));
+  EXPECT_THAT(Load({.environment = {{"WEIR_ADMIN_PROT", "1"}, {"WEIR_DATADIRS", "x"}}}).warnings,
+              ElementsAre(HasSubstr("WEIR_ADMIN_PROT names no key: did you mean WEIR_ADMIN_PORT?"),
+                          HasSubstr("did you mean WEIR_DATADIR?")));
   EXPECT_THAT(Load({.environment = {{"WEIR_PORT", "tcp://10.0.0.1:80"}}}).errors,
               ElementsAre("WEIR_PORT: 'Port': expected a whole number"));
 }
@@ -133,6 +138,75 @@ TEST(Config, TakesGoZerosSpellings) {
   EXPECT_TRUE(loaded.config.middlewares.breaker);
   EXPECT_THAT(loaded.warnings, IsEmpty());
   EXPECT_EQ(FromYaml("Rest: {Name: a, Port: 7, MaxConns: 10000}").config.port, 7);
+}
+
+// A service's whole file, of what go-zero's own documentation shows.
+TEST(Config, TakesAFileOfGoZeroAsItIs) {
+  const Loaded loaded = FromYaml(R"(
+Name: patient-service
+Host: 127.0.0.1
+Port: 8888
+Mode: pro
+Verbose: false
+Timeout: 3000
+MaxConns: 10000
+MaxBytes: 1048576
+CpuThreshold: 900
+CertFile: a.pem
+KeyFile: a.key
+Log: {Mode: console, Encoding: json, Level: error, Stat: false, Compress: false}
+DevServer: {Enabled: true, Host: 127.0.0.1, Port: 6060, MetricsPath: /metrics}
+Telemetry: {Name: t, Endpoint: "https://c.example", Sampler: 0.5, Batcher: otlphttp, Disabled: false}
+Shutdown: {WaitTime: 5s}
+Middlewares: {Trace: true, Log: true, Prometheus: true, MaxConns: true, Breaker: true,
+  Shedding: true, Timeout: true, Recover: true, Metrics: true, MaxBytes: true, Gunzip: true}
+)");
+  EXPECT_THAT(loaded.errors, IsEmpty());
+  EXPECT_EQ(loaded.config.admin.port, 6060);
+  EXPECT_EQ(loaded.config.log.access_share, 1);
+  EXPECT_EQ(loaded.config.log.level, "error");
+  EXPECT_EQ(loaded.config.shutdown.drain_ms, 5'000);
+  EXPECT_EQ(loaded.config.trace.otlp.endpoint, "https://c.example");
+  EXPECT_EQ(FromYaml("Rest: {Middlewares: {Log: false}, Verbose: false}").config.log.access_share,
+            0);
+  EXPECT_EQ(FromYaml("Prometheus: {Host: ::1, Port: 9101, Path: /metrics}").config.admin.port,
+            9101);
+}
+
+TEST(Config, SaysWhatToWriteInsteadOfAKeyOfGoZeroThatMeansNothingHere) {
+  EXPECT_THAT(FromYaml("Log:\n  Mode: file\n  Path: logs\n").errors,
+              ElementsAre("weir.yaml:2: 'Log.Mode': go-zero's key has no such meaning here. Write "
+                          "`Log.File`, the name of the file.",
+                          HasSubstr("weir.yaml:3: 'Log.Path'")));
+  EXPECT_THAT(FromYaml("Rest:\n  Signature: {Strict: true}\n  Middlewares: {Gunzip: false}").errors,
+              ElementsAre(HasSubstr("weir tokens add"), HasSubstr("'Rest.Middlewares.Gunzip'")));
+  EXPECT_THAT(FromYaml("Middlewares: {Log: maybe}").errors,
+              ElementsAre(HasSubstr("true or false")));
+  EXPECT_THAT(FromYaml("Middlewares: {Log: true}\nLog: {AccessShare: 0.5}").errors,
+              ElementsAre(HasSubstr("is given already")));
+  EXPECT_THAT(FromSets({"Mode=dev"}).errors, ElementsAre(HasSubstr("Rest.Middlewares.Shedder")));
+}
+
+// What is said instead names keys that there are.
+TEST(GoZero, NamesKnownKeys) {
+  std::set<std::string> known;
+  for (const Key& key : Schema()) {
+    known.insert(key.path);
+    for (const std::string& alias : key.aliases) known.insert(alias);
+    for (const std::string& alias : key.switches) known.insert(alias);
+  }
+  for (const GoZeroKey& key : GoZeroKeys()) {
+    EXPECT_FALSE(known.contains(std::string(key.path))) << key.path;
+    std::string text(key.instead);
+    for (size_t at = text.find('`'); at != std::string::npos; at = text.find('`', at)) {
+      const size_t end = text.find('`', at + 1);
+      const std::string word = text.substr(at + 1, end - at - 1);
+      at = end + 1;
+      const std::string name = word.substr(0, word.find(':'));
+      if (!std::isupper(static_cast<unsigned char>(name[0]))) continue;
+      EXPECT_TRUE(known.contains(name)) << name;
+    }
+  }
 }
 
 TEST(Config, RefusesTheSameKeyUnderTwoNames) {
@@ -245,6 +319,7 @@ TEST(Schema, NamesEachKeyOnce) {
   for (const Key& key : Schema()) {
     EXPECT_TRUE(names.insert(key.path).second) << key.path;
     for (const std::string& alias : key.aliases) EXPECT_TRUE(names.insert(alias).second) << alias;
+    for (const std::string& alias : key.switches) EXPECT_TRUE(names.insert(alias).second) << alias;
     EXPECT_FALSE(key.doc.empty()) << key.path;
     EXPECT_TRUE(key.doc.ends_with('.')) << key.path;
   }

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "app/config/go_zero.h"
 #include "app/config/schema.h"
 #include "app/config/values.h"
 #include "io/posix_file_system.h"
@@ -26,6 +27,7 @@ struct Spelling {
   const Key* key;
   Path path;
   std::string text;  // the same, with dots
+  bool is_switch = false;
 };
 
 // Every way to write every key.
@@ -35,6 +37,9 @@ const std::vector<Spelling>& Spellings() {
     for (const Key& key : Schema()) {
       out.push_back({&key, SplitPath(key.path), key.path});
       for (const std::string& alias : key.aliases) out.push_back({&key, SplitPath(alias), alias});
+      for (const std::string& name : key.switches) {
+        out.push_back({&key, SplitPath(name), name, true});
+      }
     }
     return out;
   }();
@@ -76,6 +81,26 @@ std::string Nearest(const Path& path) {
     best = spelling.path.back() == path.back() ? spelling.text : candidate;
   }
   return best;
+}
+
+// The same for the name of a variable, without its prefix.
+std::string NearestVariable(const std::string& squeezed) {
+  if (squeezed.size() > 100) return {};
+  const Spelling* best = nullptr;
+  size_t least = std::max<size_t>(2, squeezed.size() / 4) + 1;
+  for (const Spelling& spelling : Spellings()) {
+    if (spelling.key->pattern()) continue;
+    const size_t distance = EditDistance(squeezed, Squeezed(spelling.text));
+    if (distance >= least) continue;
+    least = distance;
+    best = &spelling;
+  }
+  if (best == nullptr) return {};
+  std::string name(kVariablePrefix);
+  for (const char c : best->text) {
+    name += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return name;
 }
 
 class Loader {
@@ -148,17 +173,26 @@ class Loader {
     Captures captures;
     for (const Spelling& spelling : Spellings()) {
       const Match match = MatchPath(spelling.path, path, &captures);
-      if (match == Match::kWhole) return Set(*spelling.key, captures, path, node, line);
+      if (match == Match::kWhole) return Set(spelling, captures, path, node, line);
       begins = begins || match == Match::kPrefix;
     }
-    if (begins) return Descend(path, node);
+    const GoZeroKey* foreign = nullptr;
+    const Match match = FindGoZero(path, &foreign);
+    if (match == Match::kWhole) {
+      const auto wrong = CheckGoZero(*foreign, node);
+      if (wrong) Error(Place(line), "'" + Join(path) + "': " + *wrong);
+      return;
+    }
+    if (begins || match == Match::kPrefix) return Descend(path, node);
     const std::string nearest = Nearest(path);
     Error(Place(line), "unknown key '" + Join(path) + "'" +
                            (nearest.empty() ? std::string(": see `weir config schema`")
                                             : ": did you mean '" + nearest + "'?"));
   }
 
-  void Set(const Key& key, const Captures& captures, const Path& path, const Node& node, int line) {
+  void Set(const Spelling& spelling, const Captures& captures, const Path& path, const Node& node,
+           int line) {
+    const Key& key = *spelling.key;
     const std::string target = Fill(key, captures);
     // Of one source a key is given once, whatever it is called there.
     if (origin_.empty()) {
@@ -174,7 +208,9 @@ class Loader {
       Error(Place(line), "'" + target + "': places in a list are given in order, from 0");
       return;
     }
-    const auto wrong = Assign(key, key.field(loaded_.config, captures), node);
+    const auto value = spelling.is_switch ? Switched(key, node) : base::Result<Node>(node);
+    const auto wrong = value ? Assign(key, key.field(loaded_.config, captures), *value)
+                             : std::optional(value.error().message);
     if (wrong) Error(Place(line), "'" + Join(path) + "': " + *wrong);
   }
 
@@ -228,7 +264,9 @@ class Loader {
     });
     if (found == Spellings().end()) {
       // The environment is shared: somebody else's variable is no reason to refuse to start.
-      loaded_.warnings.push_back("the environment variable " + name + " names no key");
+      const std::string nearest = NearestVariable(squeezed);
+      loaded_.warnings.push_back("the environment variable " + name + " names no key" +
+                                 (nearest.empty() ? "" : ": did you mean " + nearest + "?"));
       return;
     }
     origin_ = name;

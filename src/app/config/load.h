@@ -1,7 +1,8 @@
 // Reads a configuration: defaults, then the file, then the environment, then --set, each over the
 // one before. Everything wrong is reported at once, each with its place.
 //
-// Unknown keys are errors that name the nearest known one. Input is bounded: a file of 1 MiB, 32
+// Unknown keys are errors that name the nearest known one; an unknown WEIR_ variable, which may be
+// somebody else's, is a warning that does. Input is bounded: a file of 1 MiB, 32
 // levels, no anchors and aliases. Any thread; no state.
 #pragma once
 

@@ -8,7 +8,7 @@ namespace weir::config {
 namespace {
 
 void AddServer(Table& t) {
-  t.Add("Name", Type::kText, "Name of this instance, in logs and metrics.", [](Config& c) {
+  t.Add("Name", Type::kText, "Name of this instance, in metrics and traces.", [](Config& c) {
      return &c.name;
    }).Also({"Rest.Name"});
   t.Add("Host", Type::kText,
@@ -23,10 +23,12 @@ void AddServer(Table& t) {
   t.Add("Admin.Host", Type::kText,
         "Address of the administration server: metrics, readiness, profiles. It asks for no token: "
         "keep it on loopback.",
-        [](Config& c) { return &c.admin.host; });
+        [](Config& c) { return &c.admin.host; })
+      .Also({"DevServer.Host", "Prometheus.Host"});
   t.Add("Admin.Port", Type::kInteger, "Port of the administration server. 0: the system's choice.",
         [](Config& c) { return &c.admin.port; })
-      .Between(0, 65535);
+      .Between(0, 65535)
+      .Also({"DevServer.Port", "Prometheus.Port"});
   t.Add("DataDir", Type::kText,
         "Directory of everything that the server keeps: `journal`, `weir.db`, `tokens.json`, "
         "`keys`. Made if missing; one server at a time.",
@@ -299,11 +301,13 @@ void AddLogAndShutdown(Table& t) {
         "5xx after it was let in is logged always, within the same.",
         [](Config& c) { return &c.log.access_share; })
       .Between(0, 1)
+      .SwitchedBy({"Middlewares.Log", "Rest.Middlewares.Log"})
       .Reloadable();
   t.Add("Shutdown.Drain", Type::kDuration,
         "How long answers in progress may take when the server stops.",
         [](Config& c) { return &c.shutdown.drain_ms; })
       .Between(0, 3'600'000)
+      .Also({"Shutdown.WaitTime"})
       .Reloadable();
 }
 

@@ -12,6 +12,7 @@
 
 #include "app/config/config.h"
 #include "app/config/document.h"
+#include "base/result.h"
 
 namespace weir::config {
 
@@ -34,6 +35,8 @@ struct Key {
   double min = 0, max = 0;           // inclusive; of numbers, durations in ms, sizes in bytes
   std::vector<std::string> words;    // what a text may be; empty: anything
   std::vector<std::string> aliases;  // other spellings, whole paths
+  // Further ones that switch a number: true is its largest value, false its least.
+  std::vector<std::string> switches;
   bool reloadable = false;
   bool secret = false;
   // The captures for which a configuration has values; empty for a path without <…>.
@@ -50,6 +53,10 @@ struct Key {
   }
   Key& Also(std::vector<std::string> other) {
     aliases = std::move(other);
+    return *this;
+  }
+  Key& SwitchedBy(std::vector<std::string> other) {
+    switches = std::move(other);
     return *this;
   }
   Key& Reloadable() {
@@ -76,6 +83,8 @@ std::string Fill(const Key& key, const Captures& captures);
 
 // Reads the value of `node` into the field: what is wrong with it, or nothing.
 std::optional<std::string> Assign(const Key& key, const Field& field, const Node& node);
+// The number that `node`, true or false, means to a key that it switches.
+base::Result<Node> Switched(const Key& key, const Node& node);
 // As it is written in YAML on one line; lists as [a, b].
 std::string Format(const Key& key, const Field& field);
 // "duration", "size", "list of texts", "true or [cleanse, …]" …

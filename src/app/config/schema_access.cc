@@ -196,6 +196,16 @@ std::optional<std::string> Assign(const Key& key, const Field& field, const Node
       field);
 }
 
+base::Result<Node> Switched(const Key& key, const Node& node) {
+  if (node.kind != Node::Kind::kScalar) {
+    return base::Fail(base::ErrorCode::kInvalidArgument, "expected true or false");
+  }
+  WEIR_ASSIGN_OR_RETURN(const bool on, ParseBool(node.text));
+  Node number = node;
+  number.text = FormatReal(on ? key.max : key.min);
+  return number;
+}
+
 std::string Format(const Key& key, const Field& field) {
   return std::visit(Overloaded{
                         [](bool* value) -> std::string { return *value ? "true" : "false"; },

@@ -3,8 +3,10 @@
 #include <set>
 #include <type_traits>
 
+#include "app/config/go_zero.h"
 #include "app/config/load.h"
 #include "app/config/schema.h"
+#include "app/config/values.h"
 #include "base/json_writer.h"
 
 namespace weir::config {
@@ -100,7 +102,9 @@ std::string SchemaMarkdown() {
       "Printed by `weir config schema`; a test compares it with the program.\n\n"
       "A configuration is a YAML file (`weir serve --config FILE`), over it the environment "
       "(`Admin.Port` is `WEIR_ADMIN_PORT`; `DataDir` is `WEIR_DATADIR` or `WEIR_DATA_DIR`), over "
-      "that `--set Admin.Port=9000`. What is not given has its default. Unknown keys are errors. "
+      "that `--set Admin.Port=9000`. What is not given has its default. Unknown keys are errors, "
+      "unknown `WEIR_…` variables warnings, for the environment is shared; both name the nearest "
+      "key. "
       "`weir config check` reads it without starting, `weir config show` prints what is in "
       "force.\n\n"
       "Durations are written `500ms`, `30s`, `15m`, `24h`, `7d` (a bare number is milliseconds); "
@@ -123,12 +127,31 @@ std::string SchemaMarkdown() {
       }
       meaning += ".";
     }
+    for (const std::string& name : key.switches) {
+      meaning += (&name == &key.switches.front() ? " Switched by `" : ", `") + name + "`";
+    }
+    if (!key.switches.empty()) {
+      meaning += " (true: " + FormatReal(key.max) + ", false: " + FormatReal(key.min) + ").";
+    }
     if (key.reloadable) meaning += " *reload*";
     if (key.secret) meaning += " *secret*";
     const std::string value = Default(key);
     out += "| `" + key.path + "` | " + Cell(TypeName(key)) + " | " +
            (value == "\"\"" || value == "[]" ? "" : "`" + value + "`") + " | " + Cell(meaning) +
            " |\n";
+  }
+  out +=
+      "\n## Files of go-zero\n\n"
+      "Keys of go-zero that have a meaning here are taken; they stand above, as what a key is also "
+      "written. The others, at the top or under `Rest`, may say what is so here anyway, and are "
+      "errors else.\n\n"
+      "| go-zero's key | may say | instead |\n|---|---|---|\n";
+  for (const GoZeroKey& key : GoZeroKeys()) {
+    out.append("| `").append(key.path).append("` | ");
+    for (const std::string_view value : key.same) {
+      out.append(value == key.same.front() ? "`" : ", `").append(value).append("`");
+    }
+    out.append(" | ").append(key.instead).append(" |\n");
   }
   return out;
 }
