@@ -267,7 +267,7 @@ class EngineImpl final : public DeliveryEngine {
     }
     const std::optional<TracedAttempt> traced = Trace(**alert);
     std::optional<observe::TraceContext> trace;
-    if (traced) trace = {traced->of.trace, traced->span, traced->of.sampled};
+    if (traced) trace = {traced->of.trace, traced->span, traced->of.sampled, traced->of.state};
     net::ClientRequest request =
         MakeWebhook(**alert, delivery.stage, state.target, parts_.clock.WallMs(), trace);
     request.timeout_ms = options_.timeout_ms;

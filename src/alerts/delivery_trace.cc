@@ -20,6 +20,7 @@ std::optional<observe::TraceContext> TraceOf(const Alert& alert, const journal::
   if (!record) return context;
   const auto head = wire::DecodeReport(record->head);
   if (!head) return context;
+  context.state = head->trace_state;
   const auto request = observe::ParseSpanId(head->span);
   if (!request) return context;
   context.parent =

@@ -41,6 +41,7 @@ net::ClientRequest MakeWebhook(const Alert& alert, uint8_t stage, const Target& 
                      {"Idempotency-Key", IdempotencyKey(alert, stage, target.name)},
                      {"Weir-Signature", Sign(target.secret, now_ms / 1000, request.body)}};
   if (trace) request.headers.emplace_back("traceparent", observe::FormatTraceparent(*trace));
+  if (trace && !trace->state.empty()) request.headers.emplace_back("tracestate", trace->state);
   request.response_bytes_max = 1024;  // of no use, but it lets the connection be used again
   return request;
 }

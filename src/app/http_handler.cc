@@ -77,6 +77,7 @@ std::string_view HttpHandler::TraceOf(const net::Request& request) {
       parts_.continue_traces ? request.Find("traceparent") : std::string_view();
   const auto given = traceparent.empty() ? std::nullopt : observe::ParseTraceparent(traceparent);
   trace_ = given ? *given : observe::TraceContext{.trace = trace_ids_.NextTrace()};
+  if (given) trace_.state = observe::JoinTracestate(request.FindAll("tracestate"));
   trace_id_.clear();
   trace_.trace.AppendHex(trace_id_);
   trace_given_ = given.has_value();
@@ -271,6 +272,7 @@ security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& reques
           .route = admission.route->path.view(),
           .params = admission.params,
           .trace_id = trace_id_,
+          .trace_state = trace_.state,
           .trace_kept = trace_given_ || !span.span.none(),
           .span = span.span,
           .span_mark = span.mark,
@@ -296,12 +298,12 @@ net::Handler::Decision HttpHandler::OnHeaders(net::Loop& loop, const net::Reques
 void HttpHandler::OnRequest(net::Loop& loop, const net::Request& request) {
   const Admission admission = Admit(loop, request, Stage::kEnter);
   if (!admission.route) return;
-  if (!admission.route->handle) {
-    return Refuse(loop, request, 400, "malformed", "this path takes a body of lines");
   if (admission.route->needs_body && !request.has_body && !request.content_length) {
     return Refuse(loop, request, 411, "length-required",
                   "this path takes a body: send it with Content-Length, or in chunks");
   }
+  if (!admission.route->handle) {
+    return Refuse(loop, request, 400, "malformed", "this path takes a body of lines");
   }
   admission.route->handle(MakeCall(loop, request, admission));
 }

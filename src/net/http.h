@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace weir::net {
 
@@ -47,6 +48,8 @@ struct Request {
 
   // Case-insensitive; the first of several.
   std::string_view Find(std::string_view name) const;
+  // All of them, in order.
+  std::vector<std::string_view> FindAll(std::string_view name) const;
 };
 
 struct Response {

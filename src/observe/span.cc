@@ -44,7 +44,7 @@ SpanAttribute Quarantined() { return Text("error.type", "quarantined"); }
 }  // namespace span_attributes
 
 size_t BytesOf(const Span& span) {
-  size_t bytes = sizeof span + span.name.text().size();
+  size_t bytes = sizeof span + span.name.text().size() + span.of.state.size();
   for (const SpanAttribute& attribute : span.attributes) {
     bytes += sizeof attribute + attribute.text.size();
   }

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <set>
 #include <span>
 
 #include "base/bytes.h"
@@ -34,6 +35,39 @@ uint64_t Mix(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014): spread
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
   return z ^ (z >> 31);
+}
+
+constexpr size_t kStateBytesMax = 512;
+constexpr size_t kStateMembersMax = 32;
+
+std::string_view WithoutSpace(std::string_view text) {
+  const size_t from = text.find_first_not_of(" \t");
+  if (from == std::string_view::npos) return {};
+  return text.substr(from, text.find_last_not_of(" \t") - from + 1);
+}
+
+bool IsLetter(char c) { return c >= 'a' && c <= 'z'; }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsKeyPart(std::string_view part, size_t most, bool digit_first) {
+  if (part.empty() || part.size() > most) return false;
+  if (!IsLetter(part[0]) && !(digit_first && IsDigit(part[0]))) return false;
+  return std::ranges::all_of(part, [](char c) {
+    return IsLetter(c) || IsDigit(c) || std::string_view("_-*/").find(c) != std::string_view::npos;
+  });
+}
+
+// A vendor's name, or tenant@vendor (section 3.3.1.3.1).
+bool IsStateKey(std::string_view key) {
+  const size_t at = key.find('@');
+  if (at == std::string_view::npos) return IsKeyPart(key, 256, false);
+  return IsKeyPart(key.substr(0, at), 241, true) && IsKeyPart(key.substr(at + 1), 14, false);
+}
+
+// Section 3.3.1.3.2. Spaces at its end have been cut off.
+bool IsStateValue(std::string_view value) {
+  return !value.empty() && value.size() <= 256 && std::ranges::all_of(value, [](char c) {
+    return c >= ' ' && c <= '~' && c != ',' && c != '=';
+  });
 }
 
 }  // namespace
@@ -88,6 +122,30 @@ std::optional<TraceContext> ParseTraceparent(std::string_view header) {
   if (IsZero(context.trace.bytes) || IsZero(context.parent.bytes)) return std::nullopt;
   context.sampled = (flags[0] & 1) != 0;
   return context;
+}
+
+std::string JoinTracestate(std::span<const std::string_view> headers) {
+  std::string joined;
+  std::set<std::string_view> keys;
+  for (std::string_view rest : headers) {
+    while (!rest.empty()) {
+      const size_t comma = std::min(rest.find(','), rest.size());
+      const std::string_view member = WithoutSpace(rest.substr(0, comma));
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+      if (member.empty()) continue;
+      const size_t equals = member.find('=');
+      if (equals == std::string_view::npos || !IsStateKey(member.substr(0, equals)) ||
+          !IsStateValue(member.substr(equals + 1)) ||
+          !keys.insert(member.substr(0, equals)).second) {
+        return {};
+      }
+      if (!joined.empty()) joined += ',';
+      if (joined.size() + member.size() > kStateBytesMax || keys.size() > kStateMembersMax)
+        return {};
+      joined += member;
+    }
+  }
+  return joined;
 }
 
 std::string FormatTraceparent(const TraceContext& context) {

@@ -1,9 +1,11 @@
-// Trace ids and the traceparent header, after W3C Trace Context (Recommendation, 2021-11-23).
+// Trace ids and the headers traceparent and tracestate, after W3C Trace Context (Recommendation,
+// 2021-11-23).
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,6 +33,7 @@ struct TraceContext {
   TraceId trace;
   SpanId parent;
   bool sampled = false;
+  std::string state = {};  // what came in tracestate beside it, to be passed on; empty: nothing
 };
 
 // Nothing unless `hex` is 32 lower-case digits, and not all zero.
@@ -43,6 +46,9 @@ SpanId DeriveSpan(const TraceContext& of, uint64_t number, std::string_view what
 
 // Nothing for a header that is malformed, of version ff, or all zero: then a new trace begins.
 std::optional<TraceContext> ParseTraceparent(std::string_view header);
+// Of all tracestate headers of a request, in order, as one. Empty: one of them is malformed, a key
+// stands in them twice, or they have more than 32 members or 512 characters together.
+std::string JoinTracestate(std::span<const std::string_view> headers);
 std::string FormatTraceparent(const TraceContext& context);
 
 // Makes ids: unpredictable enough to be unique, not secrets. One per loop or thread.

@@ -39,6 +39,27 @@ TEST(TraceOf, ContinuesTheCallersTraceOrBeginsOne) {
   EXPECT_NE(TraceOf("nonsense", ids), TraceOf("", ids));
 }
 
+TEST(Tracestate, OfAllHeadersIsOne) {
+  const auto join = [](std::vector<std::string_view> headers) { return JoinTracestate(headers); };
+  EXPECT_EQ(join({"congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"}),
+            "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7");
+  EXPECT_EQ(join({" a=1 ,, b=2 3\t", "", "4t*/@v-1=!~"}), "a=1,b=2 3,4t*/@v-1=!~");
+  EXPECT_EQ(join({}), "");
+  const std::string longest = "a=" + std::string(256, 'x') + ",b=" + std::string(251, 'x');
+  EXPECT_EQ(join({longest}).size(), 512u);
+  std::string many;
+  for (int i = 0; i < 32; ++i) many += "k" + std::to_string(i) + "=v,";
+  EXPECT_FALSE(join({many}).empty());
+  for (const std::string& bad :
+       {longest + ",c", longest + "x", many + "k=v", std::string("a"), std::string("=1"),
+        std::string("a="), std::string("a=1,a=2"), std::string("A=1"), std::string("1=1"),
+        std::string("a=b=c"), std::string("a=\x01"), std::string("a=\xc3\xbc"), std::string("a =1"),
+        "a=" + std::string(257, 'x'), std::string("t@=1"), std::string("@v=1"),
+        std::string("t@v@w=1"), "t@" + std::string(15, 'v') + "=1"}) {
+    EXPECT_EQ(join({"ok=1", bad}), "") << bad;
+  }
+}
+
 // A task of another process, years later, makes the same id, so that a webhook finds its parent.
 TEST(DeriveSpan, IsTheSameForTheSameArgumentsAlone) {
   const TraceContext context = *ParseTraceparent(kGood);

@@ -23,13 +23,14 @@ struct Call {
   const Identity& identity;
   std::string_view route;  // the template
   const std::vector<std::string>& params;
-  std::string_view trace_id;  // 32 hexadecimal digits
-  bool trace_kept;            // given by the caller, or sampled: what comes of the call names it
-  observe::SpanId span;       // of this request, or else the caller's; none: it is not sampled
-  uint32_t span_mark;         // for Loop::SetMark()
-  int64_t deadline_ns;        // steady clock: who asks does not wait for longer
-  bool deadline_given;        // by the caller, not by the configuration
-  uint32_t mark;              // for net::Loop::SetMark(), beside the gate's token: names the route
+  std::string_view trace_id;     // 32 hexadecimal digits
+  std::string_view trace_state;  // the caller's tracestate; empty: none
+  bool trace_kept;               // given by the caller, or sampled: what comes of the call names it
+  observe::SpanId span;          // of this request, or else the caller's; none: it is not sampled
+  uint32_t span_mark;            // for Loop::SetMark()
+  int64_t deadline_ns;           // steady clock: who asks does not wait for longer
+  bool deadline_given;           // by the caller, not by the configuration
+  uint32_t mark;  // for net::Loop::SetMark(), beside the gate's token: names the route
 };
 
 struct Route {
@@ -45,8 +46,8 @@ struct Route {
   // What is shed before it. A route of reports is not shed here: whether a report is urgent stands
   // in its body, so its service asks the gate.
   guard::Criticality criticality = guard::Criticality::kRead;
-};
   // A request that announces none gets 411, and nobody is called.
   bool needs_body = false;
+};
 
 }  // namespace weir::security

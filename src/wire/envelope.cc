@@ -90,7 +90,8 @@ void AppendTo(std::string& out, const ReportHead& head) {
       .Int<int64_t>(head.authored_ms.value_or(kNoTime))
       .String(head.sender)
       .String(head.trace_id);
-  if (!head.span.empty()) encoder.String(head.span);
+  if (!head.span.empty() || !head.trace_state.empty()) encoder.String(head.span);
+  if (!head.trace_state.empty()) encoder.String(head.trace_state);
 }
 
 std::string Encode(const ReportHead& head) {
@@ -156,6 +157,7 @@ Result<ReportHead> DecodeReport(std::string_view bytes) {
   head.sender = in.String();
   head.trace_id = in.String();
   head.span = in.StringIfAny();
+  head.trace_state = in.StringIfAny();
   return in.Done(head);
 }
 

@@ -28,9 +28,10 @@ struct ReportHead {
   std::string_view instrument;       // as named by the sender, or inferred
   std::string_view definition_hash;  // 32 bytes, or empty: no definition in force
   std::optional<int64_t> authored_ms;
-  std::string_view sender;    // the token's name
-  std::string_view trace_id;  // 32 hexadecimal digits, or empty
-  std::string_view span;      // 8 bytes: the trace is sampled, and this span took the report in
+  std::string_view sender;       // the token's name
+  std::string_view trace_id;     // 32 hexadecimal digits, or empty
+  std::string_view span;         // 8 bytes: the trace is sampled, and this span took the report in
+  std::string_view trace_state;  // W3C tracestate, of the caller
 };
 
 struct AlertActionHead {   // kAlertAcknowledged, kAlertEscalated

@@ -48,8 +48,22 @@ TEST(ReportHeadCodec, HoldsTheSpanOfASampledTraceAlone) {
   traced.span = "12345678";
   const std::string bytes = Encode(traced);
   EXPECT_EQ(DecodeReport(bytes).value().span, "12345678");
-  EXPECT_EQ(DecodeReport(bytes + "more").value().span, "12345678");
+  EXPECT_EQ(DecodeReport(bytes).value().trace_state, "");
   EXPECT_FALSE(DecodeReport(std::string_view(bytes).substr(0, bytes.size() - 1)).has_value());
+}
+
+TEST(ReportHeadCodec, HoldsTheStateOfATraceWithOrWithoutASpan) {
+  ReportHead traced = kReport;
+  traced.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+  traced.trace_state = "rojo=1";
+  for (const std::string_view span : {"", "12345678"}) {
+    traced.span = span;
+    const std::string bytes = Encode(traced);
+    EXPECT_EQ(DecodeReport(bytes).value().span, span);
+    EXPECT_EQ(DecodeReport(bytes).value().trace_state, "rojo=1");
+    EXPECT_EQ(DecodeReport(bytes + "more").value().trace_state, "rojo=1");
+    EXPECT_FALSE(DecodeReport(std::string_view(bytes).substr(0, bytes.size() - 1)).has_value());
+  }
 }
 
 TEST(Codecs, RefuseEveryShorterHead) {

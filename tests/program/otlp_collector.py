@@ -25,7 +25,7 @@ def check_attributes(attributes):
 
 def check_span(span):
     required = {"traceId", "spanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano"}
-    optional = {"parentSpanId", "attributes", "status"}
+    optional = {"parentSpanId", "traceState", "attributes", "status"}
     assert required <= set(span) <= required | optional, span
     for key, digits in ID.items():
         if key in span:

@@ -110,6 +110,34 @@ class Tracing(unittest.TestCase):
             self.assertLess(abs(int(request["startTimeUnixNano"]) / 1e9 - time.time()), 60)
             self.assertEqual(len(self.collector.spans(TRACE)), 9)
 
+    def test_the_callers_tracestate_goes_with_its_trace(self):
+        def told(server, report, headers):
+            self.webhook.received.clear()
+            server.submit(phq9(report, "p" + report, URGENT, doctor_id="d1"), headers=headers)
+            wait_for(lambda: self.webhook.received, 30, "the webhook")
+            return self.webhook.received[0][1].get("tracestate")
+
+        state = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
+        with self.server(*self.webhook.settings()) as server:
+            self.assertEqual(told(server, "r1", {**SAMPLED, "tracestate": state}), state)
+            for name in ("POST /submit", "task alert", "webhook ward"):
+                self.assertEqual(self.wait_named(name)[0]["traceState"], state, name)
+            self.assertEqual(told(server, "r2", {**NOT_SAMPLED, "tracestate": state}), state)
+            self.assertIsNone(told(server, "r3", {**SAMPLED, "tracestate": "Congo=1"}))
+            self.assertIsNone(told(server, "r4", {**SAMPLED, "tracestate": "a=" + "x" * 600}))
+            self.assertIsNone(told(server, "r5", {"traceparent": "nonsense", "tracestate": state}))
+        # Over a batch and a restart, without a collector.
+        with Server(sets=[*self.webhook.settings(), "Tasks.Paused=true"]) as server:
+            line = json.dumps(phq9("r1", "p1", URGENT, doctor_id="d1")).encode()
+            server.request("POST", "/api/v1/reports:batch", body=line, headers={
+                "Content-Type": "application/x-ndjson", **SAMPLED, "tracestate": state})
+            server.terminate()
+            server.sets.remove("Tasks.Paused=true")
+            self.webhook.received.clear()
+            server.start()
+            wait_for(lambda: self.webhook.received, 30, "the webhook")
+            self.assertEqual(self.webhook.received[0][1]["tracestate"], state)
+
     def test_each_attempt_is_a_span_and_a_failed_one_says_so(self):
         answers = [500, 200]
         self.webhook.behave = lambda: answers.pop(0) if answers else 200

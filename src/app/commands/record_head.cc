@@ -30,6 +30,7 @@ void Write(JsonWriter& json, const wire::ReportHead& head) {
   if (head.authored_ms) json.Key("authored_at").Time(*head.authored_ms);
   Text(json, "sender", head.sender);
   Text(json, "trace_id", head.trace_id);
+  Text(json, "trace_state", head.trace_state);
 }
 void Write(JsonWriter& json, const wire::AlertActionHead& head) {
   At(json, "report", head.report);

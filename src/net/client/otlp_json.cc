@@ -37,6 +37,7 @@ void WriteSpan(base::JsonWriter& json, const observe::Span& span, int64_t unix_m
   json.Key("traceId").String(span.of.trace.hex());
   json.Key("spanId").String(Hex(span.id));
   if (!span.of.parent.none()) json.Key("parentSpanId").String(Hex(span.of.parent));
+  if (!span.of.state.empty()) json.Key("traceState").String(span.of.state);
   json.Key("name").String(span.name.text());
   json.Key("kind").Number(static_cast<int>(span.kind));
   const int64_t end_ns = std::max(span.start_ns, span.end_ns);

@@ -125,10 +125,11 @@ void Intake::Submit(const security::Call& call) {
     return Send(origin, Refuse(origin, 415, "unsupported-media-type",
                                "send the report as Content-Type: application/json"));
   }
-  Take(call.request.body, call.identity, origin);
+  Take(call.request.body, call.identity, origin, call.trace_state);
 }
 
-void Intake::Take(std::string_view body, const security::Identity& identity, const Origin& origin) {
+void Intake::Take(std::string_view body, const security::Identity& identity, const Origin& origin,
+                  std::string_view trace_state) {
   if (origin.deadline_ns <= loop_.now_ns()) return Send(origin, Expired(origin));
   const ParsedReport parsed = ParseReport(body, options_.limits);
   if (!parsed.ok()) {
@@ -160,7 +161,8 @@ void Intake::Take(std::string_view body, const security::Identity& identity, con
                         .sender = identity.name,
                         .trace_id = origin.trace_kept ? std::string_view(origin.trace_id.data(), 32)
                                                       : std::string_view(),
-                        .span = origin.span.none() ? std::string_view() : origin.span.view()};
+                        .span = origin.span.none() ? std::string_view() : origin.span.view(),
+                        .trace_state = trace_state};
   Govern(report, &head, &header);
   if (!LetIn((header.flags & journal::kUrgent) != 0, report.study_id, origin)) return;
   header.sha256 = base::Sha256(body);
@@ -472,13 +474,13 @@ net::BodyReader* Intake::BeginBatch(const security::Call& call) {
   Batch::Host host{.loop = loop_,
                    .line_bytes_max = options_.line_bytes_max,
                    .lines_waiting_max = options_.lines_waiting_max};
-  host.take = [this, self, origin, identity = call.identity, given = call.deadline_given](
-                  std::string_view body, uint64_t line) {
+  host.take = [this, self, origin, identity = call.identity, given = call.deadline_given,
+               state = std::string(call.trace_state)](std::string_view body, uint64_t line) {
     Origin of_line = origin;
     of_line.batch = *self;
     of_line.line = line;
     if (!given) of_line.deadline_ns = loop_.now_ns() + options_.deadline_ms * int64_t{1'000'000};
-    Take(body, identity, of_line);
+    Take(body, identity, of_line, state);
   };
   host.too_long = [this, origin](size_t limit) {
     Bump(stats_.invalid);

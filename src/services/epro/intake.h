@@ -111,7 +111,8 @@ class Intake final : public journal::HandoverSink {
 
   static Origin From(const security::Call& call);
   // Reads, checks and gathers one report. The answer goes to `origin`, now or later.
-  void Take(std::string_view body, const security::Identity& identity, const Origin& origin);
+  void Take(std::string_view body, const security::Identity& identity, const Origin& origin,
+            std::string_view trace_state);
   // Names the instrument and triages.
   void Govern(const Report& report, wire::ReportHead* head, journal::RecordHeader* header);
   // Answers the report with 429 or 503 and returns false, unless it may come in.

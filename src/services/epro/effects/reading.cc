@@ -82,7 +82,8 @@ class WindowReading {
     const auto trace = observe::ParseTraceId(head.trace_id);
     const auto span = observe::ParseSpanId(head.span);
     if (!trace || !span) return;
-    out_->traced.push_back({out_->records.size() - 1, {*trace, *span, true}});
+    out_->traced.push_back(
+        {out_->records.size() - 1, {*trace, *span, true, std::string(head.trace_state)}});
   }
 
   base::Status FindFirst(const RecordView& record, Reading* reading) {
