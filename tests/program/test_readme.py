@@ -6,7 +6,7 @@ import re
 import subprocess
 import unittest
 
-from weir_server import ROOT, Server
+from weir_server import PROGRAM, ROOT, Server
 
 EXAMPLE = re.compile(r"```sh\n(curl [^`]*)```\n```json\n([^`]*)```")
 TIMES = {"received_at", "created_at"}
@@ -30,6 +30,20 @@ class Readme(unittest.TestCase):
                                       timeout=60, check=True).stdout
                 self.assertEqual(without_times(json.loads(said)), without_times(json.loads(shown)))
                 server.wait_applied()
+
+    def test_the_herd_is_told_of_in_the_lines_that_it_shows(self):
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+            command, shown = re.search(r"```\n\$ build/release/weir (surge [^\n]*)\n([^`]*)```",
+                                       file.read()).groups()
+        with Server() as server:
+            said = subprocess.run(
+                [PROGRAM, *command.replace("50000", "2000").split(), "--url",
+                 f"http://127.0.0.1:{server.port}"],
+                capture_output=True, text=True, timeout=300, check=True).stdout
+
+        def without_figures(text):
+            return re.sub(r"\d[\d,.]*( (ms|s)\b)?", "N", text)
+        self.assertEqual(without_figures(said), without_figures(shown))
 
 
 if __name__ == "__main__":
