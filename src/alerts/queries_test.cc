@@ -115,5 +115,26 @@ TEST(Routing, PrefersTheRouteThatNamesMore) {
   EXPECT_THAT(routing.TargetsOf("s2", "x", "d1"), ElementsAre("any"));
 }
 
+TEST(Routing, ADoctorGoesBeforeTheSiteAndTheSiteBeforeTheStudy) {
+  const auto routing = *Routing::Build({.targets = {TestTarget("doctor"), TestTarget("site"),
+                                                    TestTarget("study"), TestTarget("any")},
+                                        .routes = {{.doctor_id = "d", .targets = {"doctor"}},
+                                                   {.site_id = "x", .targets = {"site"}},
+                                                   {.study_id = "s", .targets = {"study"}},
+                                                   {.targets = {"any"}}}});
+  for (const char* doctor : {"d", "other", ""}) {
+    for (const char* site : {"x", "other", ""}) {
+      for (const char* study : {"s", "other"}) {
+        SCOPED_TRACE(std::string("doctor '") + doctor + "', site '" + site + "', study " + study);
+        const std::string expected = *doctor == 'd'  ? "doctor"
+                                     : *site == 'x'  ? "site"
+                                     : *study == 's' ? "study"
+                                                     : "any";
+        EXPECT_THAT(routing.TargetsOf(study, site, doctor), ElementsAre(expected));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weir::alerts

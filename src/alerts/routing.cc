@@ -1,6 +1,7 @@
 #include "alerts/routing.h"
 
 #include <algorithm>
+#include <span>
 #include <unordered_set>
 
 namespace weir::alerts {
@@ -85,11 +86,12 @@ const std::vector<std::string>& Routing::TargetsOf(std::string_view study, std::
   static const std::vector<std::string> kNobody;
   if (routes_.empty()) return kNobody;
   const std::string_view any;
-  // Most specific first.
+  // Most specific first; an alert without a doctor begins with the routes that name none.
   const std::string_view order[8][3] = {
       {study, site, doctor}, {study, any, doctor}, {any, site, doctor}, {any, any, doctor},
       {study, site, any},    {any, site, any},     {study, any, any},   {any, any, any}};
-  for (const auto& [by_study, by_site, by_doctor] : order) {
+  for (const auto& [by_study, by_site, by_doctor] :
+       std::span(order).subspan(doctor.empty() ? 4 : 0)) {
     const auto found = routes_.find(KeyOf(by_study, by_site, by_doctor));
     if (found != routes_.end()) return options_.routes[found->second].targets;
   }
