@@ -28,7 +28,9 @@ struct Limits {
   unsigned pipeline_max = 64;                 // requests of one connection not yet answered
   size_t send_buffer_bytes_max = 256u << 10;  // of one connection, not yet taken by the kernel
   size_t body_memory_bytes_max = 64u << 20;   // partial bodies held, of all connections
-  unsigned http2_streams_max = 100;           // of one HTTP/2 connection, at once
+  // Answers not yet taken by the kernel, of all connections: more of those that are large get 503.
+  size_t answer_memory_bytes_max = 128u << 20;
+  unsigned http2_streams_max = 100;  // of one HTTP/2 connection, at once
   // Of one HTTP/2 connection in a second: streams that the client takes back, and frames that ask
   // for nothing (pings, settings, priorities, empty data …) beyond four per request.
   unsigned http2_resets_max = 200;

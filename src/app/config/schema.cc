@@ -98,6 +98,12 @@ void AddHttp(Table& t) {
         "Bodies that have arrived in part, of all connections together.",
         [](Config& c) { return &c.http.limits.body_memory_bytes_max; })
       .Between(kMiB, kTiB);
+  t.Add(
+       "Http.AnswerMemoryBytesMax", Type::kSize,
+       "Answers that clients have not taken yet, of all connections together; further ones of more "
+       "than 16 KiB get 503.",
+       [](Config& c) { return &c.http.limits.answer_memory_bytes_max; })
+      .Between(kMiB, kTiB);
   t.Add("Http.SendBufferBytesMax", Type::kSize,
         "Of one connection, answers that its client has not taken yet.",
         [](Config& c) { return &c.http.limits.send_buffer_bytes_max; })

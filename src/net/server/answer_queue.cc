@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/server/request_body.h"
+
 namespace weir::net {
 namespace {
 
@@ -64,15 +66,23 @@ void AnswerQueue::AppendHead(std::string& out, Slot& slot, const Response& respo
 void AnswerQueue::Respond(uint64_t sequence, const Response& response) {
   if (!IsOpen(sequence)) return;
   Slot& slot = At(sequence);
+  if (!slot.traits.head && !host_.HasRoomForAnswer(response.body.size())) {
+    std::string body;
+    return Respond(sequence, host_.AnswerTo(kAnswersHeld, &body));
+  }
   const bool front = sequence == first_;
   if (!front) slot.held = std::make_unique<std::string>(host_.TakeBuffer());
   std::string& out = front ? Output() : *slot.held;
   AppendHead(out, slot, response, Framing::kLength);
   if (!slot.traits.head && HasBody(response.status)) out.append(response.body);
   slot.state = State::kHeld;
-  if (!front) return;
-  Pop();
-  AdvanceFront();
+  if (front) {
+    Pop();
+    AdvanceFront();
+  } else {
+    held_bytes_ += slot.held->size();
+  }
+  Account();
 }
 
 StreamedAnswer* AnswerQueue::Stream(uint64_t sequence, const Response& head) {
@@ -147,6 +157,7 @@ void AnswerQueue::Drop(Slot& slot) {
     slot.stream->Detach();
     host_.NotifyClosed(std::move(slot.stream), false);
   }
+  if (slot.held) held_bytes_ -= slot.held->size();
   slot = {};
 }
 
@@ -159,6 +170,7 @@ void AnswerQueue::AdvanceFront() {
     }
     if (slot.state == State::kHeld) {
       Output().append(*slot.held);
+      held_bytes_ -= slot.held->size();
       host_.GiveBuffer(std::move(*slot.held));
     } else {
       Output().append(slot.stream->waiting());
@@ -227,6 +239,7 @@ bool AnswerQueue::Flush() {
     }
     ending_.erase(ending_.begin(), ending_.begin() + static_cast<ptrdiff_t>(done));
   }
+  Account();
   return progress;
 }
 
@@ -246,6 +259,13 @@ void AnswerQueue::Abandon() {
   if (out_.capacity() > sizeof(std::string)) host_.GiveBuffer(std::move(out_));
   out_ = {};
   sent_ = 0;
+  Account();
+}
+
+void AnswerQueue::Account() {
+  const size_t bytes = waiting();
+  host_.CountAnswers(static_cast<ptrdiff_t>(bytes) - static_cast<ptrdiff_t>(accounted_bytes_));
+  accounted_bytes_ = bytes;
 }
 
 }  // namespace weir::net

@@ -60,6 +60,8 @@ class AnswerQueue final : public AnswerSink {
   // Gives the transport what it takes. True if it took something.
   bool Flush();
   size_t pending() const { return out_.size() - sent_; }
+  // And what waits for its turn behind an earlier request.
+  size_t waiting() const { return pending() + held_bytes_; }
   bool wants_drained() const;
   void CallDrained();
   // The connection is gone.
@@ -98,6 +100,7 @@ class AnswerQueue final : public AnswerSink {
   void AdvanceFront();
   void Drop(Slot& slot);
   void TellAnswered(Slot& slot, int status);
+  void Account();
 
   SessionHost& host_;
   Session& session_;
@@ -107,6 +110,8 @@ class AnswerQueue final : public AnswerSink {
   std::string out_;
   size_t sent_ = 0;          // of out_
   uint64_t sent_bytes_ = 0;  // in all
+  size_t held_bytes_ = 0;    // of all slots
+  size_t accounted_bytes_ = 0;
   std::vector<Ending> ending_;
   bool finished_ = false;
   bool aborted_ = false;

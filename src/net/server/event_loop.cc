@@ -30,7 +30,7 @@ EventLoop::~EventLoop() = default;
 void EventLoop::SetHandler(std::unique_ptr<Handler> handler) {
   handler_ = std::move(handler);
   host_ = std::make_unique<SessionHost>(*this, *handler_, *transport_, options_.limits,
-                                        options_.body_memory_max, options_.server_name, now_ns_);
+                                        options_.memory, options_.server_name, now_ns_);
 }
 
 Session* EventLoop::Find(Ticket ticket) const {

@@ -27,7 +27,7 @@ class EventLoop final : public Loop, private TransportEvents {
   struct Options {
     unsigned index = 0;
     Limits limits;
-    size_t body_memory_max = 0;  // this loop's share of Limits::body_memory_bytes_max
+    MemoryShares memory;
     std::string server_name = "weir";
   };
   // Called on the loop's thread for each connection that the transport accepted; places it on a
@@ -68,6 +68,7 @@ class EventLoop final : public Loop, private TransportEvents {
   // Until something must be done, at most `timeout_ns_max`.
   int64_t NextTimeout(int64_t timeout_ns_max) const;
   size_t memory_held() const { return host_->memory_held(); }
+  size_t answers_held() const { return host_->answers_held(); }
   void BeginDrain();
   void Turn(int64_t timeout_ns_max = Transport::kForever);
   // Turns until Finish(), or until the last connection has closed after BeginDrain().

@@ -14,7 +14,7 @@ constexpr uint64_t kPieceBytes = 16u << 10;
 
 bool Http1Session::MayBegin() const {
   return answers_.open() < host_.limits.pipeline_max &&
-         answers_.pending() <= host_.limits.send_buffer_bytes_max;
+         answers_.waiting() <= host_.limits.send_buffer_bytes_max;
 }
 
 size_t Http1Session::Consume(std::string_view input) {

@@ -188,6 +188,44 @@ TEST(Http1Session, AClientThatNeverReadsIsNotReadFrom) {
   EXPECT_EQ(Count(harness.Sent(id), "HTTP/1.1 200"), 50u);
 }
 
+// Answers that helpers work out come at once, whatever their client takes.
+TEST(Http1Session, LargeAnswersThatNobodyTakesAreBoundedForAllTogether) {
+  constexpr size_t kAnswer = 100'000, kBound = 1'000'000;
+  Keeper keeper;
+  LoopHarness harness({.answer_memory_bytes_max = kBound}, keeper.configure);
+  std::string requests;
+  for (int i = 0; i < 10; ++i) requests += Get("/");
+  std::vector<ConnectionId> ids;
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(harness.Connect());
+    harness.transport().at(ids.back()).room = 0;
+    harness.Receive(ids.back(), requests);
+  }
+  ASSERT_EQ(keeper.tickets.size(), 40u);
+  for (size_t i = keeper.tickets.size(); i-- > 0;) {
+    keeper.Answer(harness, i, std::string(kAnswer, 'x'));
+    EXPECT_LE(harness.loop().answers_held(), kBound + kAnswer + (40u << 10));
+  }
+  harness.Turn();
+  size_t answered = 0, refused = 0;
+  for (const ConnectionId id : ids) {
+    harness.transport().MakeRoom(id, testing::ScriptedTransport::kUnlimited);
+    harness.Turn();
+    const std::string sent = harness.Sent(id);
+    answered += Count(sent, "HTTP/1.1 200");
+    refused += Count(sent, "HTTP/1.1 503");
+    EXPECT_EQ(Count(sent, "HTTP/1.1 503"), Count(sent, "Retry-After: "));
+  }
+  EXPECT_EQ(answered, kBound / kAnswer);
+  EXPECT_EQ(answered + refused, 40u);
+  EXPECT_EQ(harness.loop().answers_held(), 0u);
+  // It is of those who wait, not of what has passed.
+  harness.Receive(ids[0], Get("/"));
+  keeper.Answer(harness, 40, std::string(kAnswer, 'x'));
+  harness.Turn();
+  EXPECT_EQ(Count(harness.Sent(ids[0]), "HTTP/1.1 200"), 1u);
+}
+
 TEST(Http1Session, ATicketIsNeverAnsweredTwiceNorAfterItsConnection) {
   Keeper keeper;
   LoopHarness harness({}, keeper.configure);

@@ -77,7 +77,12 @@ void Http2Session::Respond(uint64_t sequence, const Response& response) {
   Stream* const stream = FindOpen(sequence);
   if (!stream || stream->answered) return;
   const bool bodiless = stream->to_head || !HasBody(response.status) || response.body.empty();
-  if (!bodiless) stream->out = response.body;
+  if (!bodiless) {
+    if (!host_.HasRoomForAnswer(response.body.size())) return Refuse(*stream, kAnswersHeld);
+    stream->out = response.body;
+    stream->answer_bytes = response.body.size();
+    host_.CountAnswers(static_cast<ptrdiff_t>(stream->answer_bytes));
+  }
   stream->out_complete = true;
   Submit(*stream, response, bodiless, true);
 }
@@ -188,6 +193,7 @@ void Http2Session::OnStreamClosed(Stream& stream) {
   if (stream.body && stream.body->plan().reader) host_.NotifyAborted(stream.body->plan().reader);
   stream.body.reset();
   AccountMemory(stream);
+  host_.CountAnswers(-static_cast<ptrdiff_t>(stream.answer_bytes));
   if (stream.answer) {
     stream.answer->Detach();
     host_.NotifyClosed(std::move(stream.answer),

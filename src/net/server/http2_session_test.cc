@@ -217,6 +217,30 @@ TEST(Http2Session, WhatWaitsIsBoundedInMemoryAndTime) {
   EXPECT_EQ(harness.loop().memory_held(), 0u);
 }
 
+TEST(Http2Session, LargeAnswersThatNobodyTakesAreBoundedForAllTogether) {
+  LoopHarness harness({.answer_memory_bytes_max = 1'000'000});
+  std::vector<Ticket> tickets;
+  harness.handler().on_request = [&](Loop&, const Request& request) {
+    tickets.push_back(request.ticket);
+  };
+  const ConnectionId id = harness.Connect();
+  std::string requests = kOpening;
+  for (int stream = 1; stream < 100; stream += 2) requests += GetOn(stream);
+  harness.Receive(id, requests);
+  ASSERT_EQ(tickets.size(), 50u);
+  for (const Ticket ticket : tickets) {
+    harness.loop().Respond(ticket, {.body = std::string(100'000, 'x')});
+    EXPECT_LE(harness.loop().answers_held(), 1'100'000u + (50u << 10));
+  }
+  harness.Turn();
+  EXPECT_EQ(harness.loop().counters().responses_by_class[2].value(), 10u);
+  EXPECT_EQ(harness.loop().counters().responses_by_class[5].value(), 40u);
+  harness.transport().at(id).broken = true;
+  harness.Turn();
+  EXPECT_TRUE(harness.closed(id));
+  EXPECT_EQ(harness.loop().answers_held(), 0u);
+}
+
 TEST(Http2Session, NothingBeginsThatWaitedOnAConnectionEndedForAFlood) {
   LoopHarness harness({.send_buffer_bytes_max = 10'000, .http2_idle_frames_max = 50});
   int begun = 0;

@@ -49,7 +49,8 @@ struct Http2Session::Stream final : AnswerSink {
   size_t accounted_bytes = 0;
   int64_t body_since_ns = 0;
   std::string out;
-  size_t framed = 0;  // of out
+  size_t framed = 0;        // of out
+  size_t answer_bytes = 0;  // of one that is not in pieces, held until the stream closes
   bool out_complete = false;
   Mark mark;
   int64_t sent_ns = INT64_MIN;  // when its answer was whole

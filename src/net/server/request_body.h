@@ -82,5 +82,7 @@ inline constexpr Refusal kBodyMalformed{400, "the body is not what its Content-E
 inline constexpr Refusal kCodingUnknown{
     415, "the Content-Encodings that can be read are gzip and deflate"};
 inline constexpr Refusal kBusy{503, "too many requests are being received at once; send it again"};
+inline constexpr Refusal kAnswersHeld{
+    503, "too many answers wait for their clients to read them; send it again"};
 
 }  // namespace weir::net

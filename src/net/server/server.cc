@@ -71,7 +71,7 @@ base::Status ServerOfLoops::Begin(const ServerOptions& options, const HandlerFac
                           MakeTransport(options.transport, options.tls));
     EventLoop::Options loop_options{.index = i,
                                     .limits = options.limits,
-                                    .body_memory_max = options.limits.body_memory_bytes_max / count,
+                                    .memory = MemoryShares(options.limits, count),
                                     .server_name = options.server_name};
     loops_.push_back(std::make_unique<EventLoop>(std::move(loop_options), std::move(transport),
                                                  base::SystemClock()));

@@ -412,7 +412,7 @@ class LoopHarness {
     std::unique_ptr<Transport> transport = std::move(scripted);
     if (tls) transport = std::make_unique<TlsTransport>(std::move(transport), tls, clock_);
     loop_ = std::make_unique<EventLoop>(
-        EventLoop::Options{.limits = limits, .body_memory_max = limits.body_memory_bytes_max},
+        EventLoop::Options{.limits = limits, .memory = MemoryShares(limits, 1)},
         std::move(transport), clock_);
     auto handler = std::make_unique<FunctionHandler>();
     handler_ = handler.get();

@@ -88,10 +88,19 @@ class Session : public DeadlineWheel::Entry {
   bool paused_ = false;  // the transport was told
 };
 
+// A loop's shares of what Limits bounds for all connections.
+struct MemoryShares {
+  MemoryShares(const Limits& limits, size_t loops)
+      : bodies_max(limits.body_memory_bytes_max / loops),
+        answers_max(limits.answer_memory_bytes_max / loops) {}
+  size_t bodies_max;
+  size_t answers_max;
+};
+
 class SessionHost {
  public:
   SessionHost(Loop& loop, Handler& handler, Transport& transport, const Limits& limits,
-              size_t body_memory_max, std::string_view server_name, int64_t now_ns);
+              const MemoryShares& memory, std::string_view server_name, int64_t now_ns);
 
   Loop& loop;
   Handler& handler;
@@ -114,6 +123,15 @@ class SessionHost {
   bool ReserveMemory(ptrdiff_t bytes);
   size_t memory_held() const { return memory_held_; }
 
+  // Answers that wait for their clients, in bytes: more, or fewer.
+  void CountAnswers(ptrdiff_t bytes) { answers_held_ += static_cast<size_t>(bytes); }
+  size_t answers_held() const { return answers_held_; }
+  // Whether an answer with so long a body may wait as well: one at a time goes beyond the bound. A
+  // small one always may, for each connection has its own bound for those.
+  bool HasRoomForAnswer(size_t bytes) const {
+    return bytes <= kSmallAnswer || answers_held_ < memory_.answers_max;
+  }
+
   // Empty strings with memory, for answers under way.
   std::string TakeBuffer();
   void GiveBuffer(std::string&& buffer);
@@ -124,7 +142,7 @@ class SessionHost {
   void Close(Session& session, bool reset);
   void SetDeadline(Session& session, int64_t deadline_ns) { wheel.Set(session, deadline_ns); }
 
-  // Of what is refused. Its body is written to `*body`, which must outlive it.
+  // Of what is refused. Its body is written to `*body`, which must outlive it. Until the next call.
   Response AnswerTo(Refusal refusal, std::string* body);
 
   // Told at the end of the turn, in this order, that they ended.
@@ -155,8 +173,12 @@ class SessionHost {
 
  private:
   CommonHeaders common_headers_;
-  const size_t memory_max_;
+  static constexpr size_t kSmallAnswer = 16u << 10;
+
+  const MemoryShares memory_;
   size_t memory_held_ = 0;
+  size_t answers_held_ = 0;
+  std::string retry_after_;  // of AnswerTo()
   std::vector<std::string> buffers_;
 };
 

@@ -15,7 +15,7 @@ constexpr size_t kBufferBytesKept = 16u << 10;
 }  // namespace
 
 SessionHost::SessionHost(Loop& loop_of, Handler& handler_of, Transport& transport_of,
-                         const Limits& limits_of, size_t body_memory_max,
+                         const Limits& limits_of, const MemoryShares& memory,
                          std::string_view server_name, int64_t now)
     : loop(loop_of),
       handler(handler_of),
@@ -24,10 +24,10 @@ SessionHost::SessionHost(Loop& loop_of, Handler& handler_of, Transport& transpor
       now_ns(now),
       wheel(now),
       common_headers_(server_name),
-      memory_max_(body_memory_max) {}
+      memory_(memory) {}
 
 bool SessionHost::ReserveMemory(ptrdiff_t bytes) {
-  if (bytes > 0 && memory_held_ + static_cast<size_t>(bytes) > memory_max_) return false;
+  if (bytes > 0 && memory_held_ + static_cast<size_t>(bytes) > memory_.bodies_max) return false;
   memory_held_ += static_cast<size_t>(bytes);
   return true;
 }
@@ -62,7 +62,10 @@ Response SessionHost::AnswerTo(Refusal refusal, std::string* body) {
   *body = handler.Problem(refusal.status, refusal.detail);
   Response response{.status = refusal.status, .content_type = kProblemContentType, .body = *body};
   if (refusal.status == 415) response.headers = "Accept-Encoding: gzip, deflate\r\n";
-  if (refusal.status == 503) response.headers = "Retry-After: 1\r\n";
+  if (refusal.status == 503) {
+    retry_after_ = RetryAfter(1, static_cast<uint64_t>(now_ns) * 0x9e3779b97f4a7c15);
+    response.headers = retry_after_;
+  }
   return response;
 }
 
