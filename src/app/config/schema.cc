@@ -215,7 +215,8 @@ void AddJournal(Table& t) {
         [](Config& c) { return &c.journal.options.recent_keys_max; })
       .Between(1024, 100 * kMillion);
   t.Add("Journal.Archive.Directory", Type::kText,
-        "Where sealed and fully applied segments are moved. Empty: they stay.",
+        "Where sealed and fully applied segments are moved, once their keys have left memory "
+        "(Journal.RecentKeysMax). Empty: they stay.",
         [](Config& c) { return &c.journal.archive.directory; });
   t.Add("Journal.Archive.AfterDays", Type::kInteger, "Age in days from which a segment is moved.",
         [](Config& c) { return &c.journal.archive.after_days; })
