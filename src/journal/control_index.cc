@@ -358,4 +358,11 @@ base::Result<std::vector<ControlEntry>> ControlIndex::Controls(Offset from, size
 base::Status ControlIndex::Sync() { return impl_->Sync(); }
 std::optional<base::Error> ControlIndex::failing() const { return impl_->failing(); }
 
+Offset CheckpointedEnd(io::FileSystem& files, const std::string& directory) {
+  const auto bytes =
+      io::ReadWhole(files, io::JoinPath(directory, kCheckpointName), kCheckpointBytes);
+  const auto checkpoint = bytes ? ParseCheckpoint(*bytes) : std::nullopt;
+  return checkpoint ? checkpoint->covered : Offset();
+}
+
 }  // namespace weir::journal

@@ -70,4 +70,8 @@ class ControlIndex {
   std::unique_ptr<Impl> impl_;
 };
 
+// How far the checkpoint of that directory reaches: everything below was durable in the journal. 0
+// where there is none, or a damaged one.
+Offset CheckpointedEnd(io::FileSystem& files, const std::string& directory);
+
 }  // namespace weir::journal

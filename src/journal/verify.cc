@@ -8,9 +8,11 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "journal/archive.h"
+#include "journal/control_index.h"
 #include "journal/frame.h"
 #include "journal/key_index.h"
 #include "journal/recovery.h"
+#include "journal/run_format.h"
 #include "journal/scan.h"
 #include "journal/segment_set.h"
 
@@ -34,6 +36,7 @@ class Verifier {
   base::Status CheckOneFrame(const FrameHeader& header, std::string_view frame);
   void CheckBatch(const FrameHeader& header, std::string_view frame);
   void CheckIndexFrame(const FrameHeader& header, std::string_view frame);
+  void ReadIndexedEnd();
   void CheckIndexDirectory();
   void CheckExpectation();
   void Find(uint64_t from, uint64_t to, Offset first, Offset end, std::string what,
@@ -48,6 +51,7 @@ class Verifier {
   std::set<std::pair<uint64_t, uint32_t>> batches_;  // of this segment: first offset, sector
   std::optional<uint32_t> index_sector_;
   bool expectation_seen_ = false;
+  Offset indexed_end_;  // the index beside the journal has seen so much of it
 };
 
 void Verifier::Find(uint64_t from, uint64_t to, Offset first, Offset end, std::string what,
@@ -232,8 +236,22 @@ base::Status Verifier::CheckManifest() {
   return {};
 }
 
+// Before the segments are read: only what is durable is indexed, so all of it is found in them.
+void Verifier::ReadIndexedEnd() {
+  const std::string directory = io::JoinPath(directory_, "index");
+  const auto names = files_.List(directory);
+  if (!names) return;
+  indexed_end_ = CheckpointedEnd(files_, directory);
+  for (const std::string& name : *names) {
+    if (const auto range = ParseRunName(name)) indexed_end_ = std::max(indexed_end_, range->end);
+  }
+}
+
 void Verifier::CheckIndexDirectory() {
   file_ = "index";
+  if (indexed_end_ > result_.end) {
+    Find(0, 0, result_.end, indexed_end_, "the index knows these records; the segments lack them");
+  }
   const auto entries = VerifyRuns(files_, io::JoinPath(directory_, "index"));
   if (!entries) Find(0, 0, Offset(), Offset(), entries.error().message);
 }
@@ -255,6 +273,7 @@ void Verifier::CheckExpectation() {
 
 base::Result<Verification> Verifier::Run() {
   WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(directory_));
+  ReadIndexedEnd();
   WEIR_RETURN_IF_ERROR(CheckManifest());
   std::vector<Offset> firsts;
   for (const std::string& name : names) {

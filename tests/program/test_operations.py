@@ -151,6 +151,25 @@ class Archive(unittest.TestCase):
                 self.assertIn(server.submit(phq9("r1", "p1", [0] * 9)).status, (200, 409))
 
 
+class Verify(unittest.TestCase):
+    def test_a_missing_end_is_found_by_the_index(self):
+        with Server(sets=["Journal.SegmentBytes=64KiB"]) as server:
+            submit_many(server, 2000)
+            journal = os.path.join(server.data_dir, "journal")
+
+            def verify():
+                return subprocess.run([PROGRAM, "journal", "verify", journal], capture_output=True,
+                                      text=True, stdin=subprocess.DEVNULL, check=False)
+            self.assertEqual(verify().returncode, 0, "of a running server")
+            self.assertEqual(server.terminate(), 0)
+            self.assertEqual(verify().returncode, 0)
+            newest = max(name for name in os.listdir(journal) if re.fullmatch(r"\d+\.seg", name))
+            os.remove(os.path.join(journal, newest))
+            found = verify()
+            self.assertEqual(found.returncode, 1, found.stdout)
+            self.assertIn(f"index, offsets {int(newest[:-4])} to ", found.stdout)
+
+
 class Tokens(unittest.TestCase):
     def run_weir(self, server, *arguments):
         return subprocess.run([PROGRAM, *arguments, "--set", f"DataDir={server.data_dir}"],
