@@ -96,7 +96,7 @@ std::vector<security::Route> BreakerRoutes(const BreakersApiParts& parts) {
       {net::Method::kPost,
        "/api/v1/breakers/{name}/force",
        Scope::kOperate,
-       -1,
+       security::Route::kAllStudies,
        force,
        {},
        kUrgent},

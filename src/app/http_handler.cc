@@ -238,7 +238,9 @@ HttpHandler::Admission HttpHandler::Admit(net::Loop& loop, const net::Request& r
   } else if (outcome) {
     const bool allowed = study.empty() ? outcome.identity->Allows(route.scope)
                                        : outcome.identity->Allows(route.scope, study);
-    if (allowed) {
+    const bool far_enough =
+        route.study_param != security::Route::kAllStudies || outcome.identity->all_studies();
+    if (allowed && far_enough) {
       if (enters && !WithinLimits(loop, request, route, *outcome.identity, study)) return {};
       return let_in(*outcome.identity);
     }

@@ -39,6 +39,7 @@ struct Route {
   Scope scope = Scope::kRead;
   // The parameter that names a study, which the token must be allowed; -1: the handler looks
   // itself.
+  static constexpr int kAllStudies = -2;  // it concerns all: the token must be for all
   int study_param = -1;
   std::function<void(const Call&)> handle;
   // Instead of `handle`, for a body taken in pieces: null if the request was answered already.

@@ -253,6 +253,26 @@ class Tokens(unittest.TestCase):
             for path in ("/api/v1/alerts?study=s2", "/api/v1/alerts/stream?study=s2"):
                 self.assertEqual(server.get(path, headers=headers).status, 403, path)
 
+    # The quarantine holds reports of all studies, and a paused task pauses for all.
+    def test_a_token_of_one_study_does_not_operate_the_server(self):
+        with Server() as server:
+            headers = {}
+            for name, study in (("site", ["--study", "s1"]), ("operator", [])):
+                secret = self.run_weir(server, "tokens", "add", name, "--scopes", "all",
+                                       *study).stdout.strip()
+                headers[name] = {"Authorization": f"Bearer {secret}"}
+            wait_for(lambda: server.get("/api/v1/tasks").status == 401, 10, "closed")
+            for method, path, done in (("GET", "/api/v1/tasks/quarantine", 200),
+                                       ("POST", "/api/v1/tasks/diary/pause", 202),
+                                       ("POST", "/api/v1/tasks/diary/resume", 202),
+                                       ("POST", "/api/v1/tasks/diary/replay", 422),
+                                       ("POST", "/api/v1/breakers/none/force", 422)):
+                status = {name: server.request(method, path, headers=given).status
+                          for name, given in headers.items()}
+                self.assertEqual(status, {"site": 403, "operator": done}, path)
+            for path in ("/api/v1/tasks", "/api/v1/breakers"):
+                self.assertEqual(server.get(path, headers=headers["site"]).status, 200)
+
     def test_a_second_server_on_the_same_directory_says_what_to_do(self):
         with Server() as server:
             second = Server(data_dir=server.data_dir)

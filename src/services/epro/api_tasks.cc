@@ -164,6 +164,7 @@ void HandleQuarantine(const ApiParts& parts, const Call& call) {
 std::vector<security::Route> TaskRoutes(const ApiParts& parts) {
   using security::Scope;
   constexpr auto kUrgent = guard::Criticality::kUrgent;
+  constexpr int kAll = security::Route::kAllStudies;
   const auto pause = [parts](const Call& call) { HandleState(parts, call, true); };
   const auto resume = [parts](const Call& call) { HandleState(parts, call, false); };
   const auto bind = [parts](void (*handle)(const ApiParts&, const Call&)) {
@@ -174,19 +175,25 @@ std::vector<security::Route> TaskRoutes(const ApiParts& parts) {
       {net::Method::kGet,
        "/api/v1/tasks/quarantine",
        Scope::kOperate,
-       -1,
+       kAll,
        bind(HandleQuarantine),
        {},
        kUrgent},
       {net::Method::kPost,
        "/api/v1/tasks/{task}/replay",
        Scope::kOperate,
-       -1,
+       kAll,
        bind(HandleReplay),
        {},
        kUrgent},
-      {net::Method::kPost, "/api/v1/tasks/{task}/pause", Scope::kOperate, -1, pause, {}, kUrgent},
-      {net::Method::kPost, "/api/v1/tasks/{task}/resume", Scope::kOperate, -1, resume, {}, kUrgent},
+      {net::Method::kPost, "/api/v1/tasks/{task}/pause", Scope::kOperate, kAll, pause, {}, kUrgent},
+      {net::Method::kPost,
+       "/api/v1/tasks/{task}/resume",
+       Scope::kOperate,
+       kAll,
+       resume,
+       {},
+       kUrgent},
   };
 }
 
