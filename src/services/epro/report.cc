@@ -41,6 +41,51 @@ Scratch& ThreadScratch() {
   return *scratch;
 }
 
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// RFC 8259, section 6.
+bool IsNumber(std::string_view token) {
+  size_t at = 0;
+  const auto digits = [&] {
+    const size_t from = at;
+    while (at < token.size() && IsDigit(token[at])) ++at;
+    return at > from;
+  };
+  if (token.starts_with('-')) ++at;
+  const bool zero = token.substr(at).starts_with('0');
+  if (zero ? (++at, false) : !digits()) return false;
+  if (token.substr(at).starts_with('.') && (++at, !digits())) return false;
+  if (at < token.size() && (token[at] == 'e' || token[at] == 'E')) {
+    ++at;
+    if (at < token.size() && (token[at] == '+' || token[at] == '-')) ++at;
+    if (!digits()) return false;
+  }
+  return at == token.size();
+}
+
+// simdjson refuses numbers that 64 bits do not hold; JSON does not bound them, and no field that
+// is read here is one. So each becomes a 0 in as many bytes. False: one is not a number of JSON.
+bool ZeroNumbers(char* at, const char* end) {
+  bool in_string = false;
+  while (at != end) {
+    if (in_string && *at == '\\') {
+      at += std::min<ptrdiff_t>(2, end - at);
+      continue;
+    }
+    if (*at == '"') in_string = !in_string;
+    if (in_string || !(IsDigit(*at) || *at == '-')) {
+      ++at;
+      continue;
+    }
+    char* const from = at;
+    while (at != end && (IsDigit(*at) || std::strchr("+-.eE", *at) != nullptr)) ++at;
+    if (!IsNumber({from, static_cast<size_t>(at - from)})) return false;
+    std::memset(from, ' ', static_cast<size_t>(at - from));
+    *from = '0';
+  }
+  return true;
+}
+
 std::string Malformed(simdjson::error_code error, const ReportLimits& limits) {
   switch (error) {
     case simdjson::EMPTY:
@@ -48,7 +93,7 @@ std::string Malformed(simdjson::error_code error, const ReportLimits& limits) {
     case simdjson::UTF8_ERROR:
       return "the body is not UTF-8";
     case simdjson::NUMBER_ERROR:
-      return "a number in the body is not JSON, or beyond what 64 bits hold";
+      return "a number in the body is not one of JSON";
     case simdjson::DEPTH_ERROR:
       return "the body is nested deeper than " + std::to_string(limits.depth_max) + " levels";
     default:
@@ -135,7 +180,12 @@ ParsedReport ParseReport(std::string_view body, const ReportLimits& limits) {
     return out;
   }
   simdjson::dom::element root;
-  if (const auto error = scratch.tree.parse(scratch.padded.get(), body.size(), false).get(root)) {
+  auto error = scratch.tree.parse(scratch.padded.get(), body.size(), false).get(root);
+  if (error == simdjson::NUMBER_ERROR &&
+      ZeroNumbers(scratch.padded.get(), scratch.padded.get() + body.size())) {
+    error = scratch.tree.parse(scratch.padded.get(), body.size(), false).get(root);
+  }
+  if (error) {
     out.malformed = Malformed(error, limits);
     return out;
   }

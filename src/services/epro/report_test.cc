@@ -82,13 +82,28 @@ TEST(ParseReport, RefusesWhatIsNotOneJsonObject) {
   }
 }
 
-TEST(ParseReport, SaysWhatIsWrongWithANumber) {
-  for (const char* number : {"01", "1e999", "123456789012345678901"}) {
-    EXPECT_THAT(
-        Parse(R"({"report_id":"r","patient_id":"p","data":"","n":)" + std::string(number) + "}")
-            .malformed,
-        HasSubstr("64 bits"));
+std::string WithNumber(const std::string& number) {
+  return R"({"report_id":"r","patient_id":"p","data":{"a":)" + number +
+         R"(},"say":"\"1e999 and 01\\","n":[)" + number + "]}";
+}
+
+TEST(ParseReport, TakesNumbersOfAnySize) {
+  for (const char* number :
+       {"123456789012345678901", "-1e999", "0.1E+400", "-0", "1e-999", "18446744073709551616.5"}) {
+    const std::string body = WithNumber(number);
+    const ParsedReport parsed = Parse(body);
+    ASSERT_TRUE(parsed.ok()) << number << ": " << parsed.malformed;
+    EXPECT_EQ(parsed.report.report_id, "r");
+    EXPECT_EQ(parsed.report.data_json, R"({"a":)" + std::string(number) + "}");
   }
+}
+
+TEST(ParseReport, SaysWhatIsWrongWithANumber) {
+  for (const char* number : {"01", "1e", "-", "1.", "1e+", "--1", "123456789012345678901.", "1-1",
+                             "-a", "99999999999999999999 01"}) {
+    EXPECT_FALSE(Parse(WithNumber(number)).malformed.empty()) << number;
+  }
+  EXPECT_THAT(Parse(WithNumber("01")).malformed, HasSubstr("number"));
 }
 
 TEST(ParseReport, BoundsTheNesting) {
