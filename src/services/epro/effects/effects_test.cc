@@ -146,6 +146,17 @@ TEST_F(EffectsTest, AConflictIsListedAndAlertedAndNothingElse) {
   EXPECT_EQ(One("SELECT sum(received) FROM analytics"), "1");
 }
 
+// Else what is in the store would depend on what else was in the window.
+TEST_F(EffectsTest, AConflictLeavesNoSharedTexts) {
+  Send("r1", Phq9Data(3));
+  Send("r1", R"({"44260-8":2,"44250-9":"several days"})");
+  Send("r2", Phq9Data(3));
+  Apply();
+  EXPECT_EQ(One("SELECT count(*) FROM alerts WHERE from_conflict"), "1");
+  EXPECT_THAT(Rows("SELECT level || unscored_reason FROM outcome"), ElementsAre("none"));
+  EXPECT_EQ(One("SELECT count(*) FROM answer WHERE rules != ''"), "0");
+}
+
 TEST_F(EffectsTest, AnUnknownDefinitionIsQuarantinedUntilItIsThereAndReplayed) {
   const auto& gad7 = clinical::Gad7();
   const Offset report =

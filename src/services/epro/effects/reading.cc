@@ -104,7 +104,7 @@ class WindowReading {
                            " before this record";
       }
     }
-    reading->context = ContextOf(*reading);
+    if (!reading->conflict) reading->context = ContextOf(*reading);
     if (!reading->problem.empty()) return;
     const std::string_view data = ReportData(record.body);
     if (data.empty()) {
@@ -114,11 +114,15 @@ class WindowReading {
     clinical::Evaluation evaluation = clinical::Evaluate(
         reading->definition, data, {.received_ms = record.time_ms, .authored_ms = head.authored_ms},
         !head.instrument.empty());
+    reading->level = evaluation.level;
+    if (reading->conflict) {
+      reading->reason = std::move(evaluation.reason);
+      return;  // it has an alert, and no rows that texts could be shared with
+    }
     WriteFlags(evaluation.flags, reading->flags);
     items_.Write(reading->definition, evaluation, reading);
     reading->total = evaluation.total;
     reading->outcome = OutcomeOf(evaluation);
-    reading->level = evaluation.level;
     reading->reason = std::move(evaluation.reason);
     reading->band = std::move(evaluation.band);
     reading->pseudonym = PseudonymOf(head);
