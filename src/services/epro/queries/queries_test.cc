@@ -114,6 +114,16 @@ TEST_F(QueriesTest, WhatWasCleansedAndAssessedIsReadBack) {
   EXPECT_EQ(ReadCleansed(connection(), Offset(99)).error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(QueriesTest, ARiseOverTheReportBeforeIsPartOfTheAssessment) {
+  Send({.report = "r1", .data = Phq9Data(2)});
+  const Offset risen = Send({.report = "r2", .data = Phq9Data(7)});
+  const Offset calm = Send({.report = "r3", .data = Phq9Data(8)});
+  Apply();
+  EXPECT_EQ(ReadAssessment(connection(), risen)->level, "elevated");
+  EXPECT_EQ(ReadAssessment(connection(), risen)->reason, "total 44261-6 rose by 5, from 2 to 7");
+  EXPECT_EQ(ReadAssessment(connection(), calm)->level, "none");
+}
+
 TEST_F(QueriesTest, ConflictsAreListed) {
   const Offset first = Send({.report = "r"});
   const Offset second = Send({.report = "r", .data = Phq9Data(9)});

@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include "alerts/queries.h"
 #include "base/check.h"
+#include "clinical/definition.h"
 #include "services/epro/effects/patient_heads.h"
 #include "services/epro/queries.h"
 #include "services/epro/queries/rows.h"
@@ -169,14 +171,23 @@ Result<Assessment> ReadAssessment(Connection& connection, Offset record) {
   Cursor cursor(*select);
   WEIR_ASSIGN_OR_RETURN(const bool row, cursor.Next());
   if (!row) return Fail(ErrorCode::kNotFound, "the record has not been assessed");
-  return Assessment{.instrument = cursor.Text(0),
-                    .definition = cursor.Text(1),
-                    .rules_version = cursor.Text(2),
-                    .total = cursor.OptionalReal(3),
-                    .band = cursor.Text(4),
-                    .level = cursor.Text(5),
-                    .reason = cursor.Text(6),
-                    .unscored_reason = cursor.Text(7)};
+  Assessment assessment{.instrument = cursor.Text(0),
+                        .definition = cursor.Text(1),
+                        .rules_version = cursor.Text(2),
+                        .total = cursor.OptionalReal(3),
+                        .band = cursor.Text(4),
+                        .level = cursor.Text(5),
+                        .reason = cursor.Text(6),
+                        .unscored_reason = cursor.Text(7)};
+  if (assessment.level == clinical::Name(clinical::Level::kNone)) {
+    // A rise over the patient's earlier report is no outcome of this one alone: its alert tells.
+    const auto alert = alerts::Get(connection, alerts::StudyScope::All(), record);
+    if (alert) {
+      assessment.level = alerts::Name(alert->level);
+      assessment.reason = alert->reason;
+    }
+  }
+  return assessment;
 }
 
 Result<std::vector<ConflictRow>> ListConflicts(Connection& connection, std::string_view study_id,
