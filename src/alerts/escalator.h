@@ -23,8 +23,9 @@
 namespace weir::alerts {
 
 struct EscalationOptions {
-  int64_t after_ms = 900'000;    // 0: never
-  unsigned per_second_max = 20;  // after a restart with many old ones
+  int64_t after_ms = 900'000;  // 0: never
+  // Each is a sync of its own, on the thread that delivers.
+  unsigned per_second_max = 200;
   size_t tracked_max = 100'000;
 };
 

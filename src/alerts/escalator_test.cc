@@ -141,6 +141,13 @@ TEST_F(EscalatorTest, ManyOldAlertsAreCaughtUpWithAtABoundedPace) {
   EXPECT_EQ(Escalations(), 50u);
 }
 
+// A herd's urgent answers fall due together.
+TEST_F(EscalatorTest, TwoHundredThatFallDueTogetherEscalateTogether) {
+  for (uint64_t i = 0; i < 200; ++i) Raise(i);
+  Pass(kAfterMs);
+  EXPECT_EQ(Escalations(), 200u);
+}
+
 TEST_F(EscalatorTest, MoreThanItTracksAreEscalatedAllTheSame) {
   for (uint64_t i = 0; i < 50; ++i) Raise(i);
   Restart({.after_ms = kAfterMs, .per_second_max = 1000, .tracked_max = 8});
