@@ -23,20 +23,24 @@ def mount():
     return directory
 
 
-class FullDisk(unittest.TestCase):
-    def setUp(self):
-        self.disk = mount()
-        if not self.disk:
-            self.skipTest("mounting a tmpfs needs the right to mount")
-        self.addCleanup(self.unmount)
+class TmpfsDisk:
+    """A file system of its own, and a file that fills it."""
+
+    env = None
+
+    def __init__(self, test):
+        self.directory = mount()
+        if not self.directory:
+            test.skipTest("mounting a tmpfs needs the right to mount; the same is tested without")
+        test.addCleanup(self.unmount)
 
     def unmount(self):
-        subprocess.run(["umount", "-l", self.disk], check=False)
-        shutil.rmtree(self.disk, ignore_errors=True)
+        subprocess.run(["umount", "-l", self.directory], check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def fill(self):
         """Leaves no room on the disk."""
-        with open(os.path.join(self.disk, FILLER), "ab", buffering=0) as filler:
+        with open(os.path.join(self.directory, FILLER), "ab", buffering=0) as filler:
             block = b"\0" * 65536
             while block:
                 try:
@@ -45,16 +49,41 @@ class FullDisk(unittest.TestCase):
                     block = block[:len(block) // 2]
 
     def make_room(self):
-        os.remove(os.path.join(self.disk, FILLER))
+        os.remove(os.path.join(self.directory, FILLER))
 
+
+class RefusingDisk:
+    """Any directory, under a server whose calls to grow a file fail: takes no right to mount."""
+
+    def __init__(self, test):
+        self.directory = tempfile.mkdtemp(prefix="weir-disk-")
+        test.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.marker = os.path.join(self.directory, "full")
+        self.env = {"LD_PRELOAD": os.environ["WEIR_TEST_FULL_DISK"], "FULL_DISK": self.marker}
+
+    def fill(self):
+        with open(self.marker, "x", encoding="ascii"):
+            pass
+
+    def make_room(self):
+        os.remove(self.marker)
+
+
+class FullDisk(unittest.TestCase):
     def send(self, server, report_id, data="x"):
         return server.submit({"report_id": report_id, "patient_id": "p", "data": data})
 
     def test_reports_are_refused_with_507_and_taken_again_when_space_returns(self):
-        with Server(data_dir=os.path.join(self.disk, "data"),
+        self.refused_and_taken_again(TmpfsDisk(self))
+
+    def test_the_same_where_nothing_may_be_mounted(self):
+        self.refused_and_taken_again(RefusingDisk(self))
+
+    def refused_and_taken_again(self, disk):
+        with Server(data_dir=os.path.join(disk.directory, "data"), env=disk.env,
                     sets=["Journal.SegmentBytes=1MiB", "Journal.Compress=false"]) as server:
             acknowledged = {}
-            self.fill()
+            disk.fill()
             refused = None
             for i in range(4000):
                 answer = self.send(server, f"r{i}", "y" * 4000)
@@ -69,7 +98,7 @@ class FullDisk(unittest.TestCase):
             # No share of the answers is logged; those that failed are.
             wait_for(lambda: '"event":"access.failed"' in server.text(), 30, "the line")
             self.assertNotIn('"event":"access"', server.text())
-            self.make_room()
+            disk.make_room()
             wait_for(lambda: self.send(server, "after").status in (200, 202), 60, "service resumes")
             server.wait_applied(60)
             for report_id, receipt in acknowledged.items():
