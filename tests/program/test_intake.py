@@ -183,26 +183,39 @@ class Intake(unittest.TestCase):
             self.assertEqual((answer.status, answer.json()["type"]), (400, "/problems/malformed"), bad)
 
     def test_sixty_four_connections_send_the_same_report_at_once(self):
-        rounds = 1000 if full_scale() else 50
-        connections = [http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
-                       for _ in range(64)]
+        with Herd(self.server) as herd:
+            for i in range(1000 if full_scale() else 50):
+                body = b'{"report_id":"same-%d","patient_id":"p","data":""}' % i
+                statuses, receipts = herd.send(body)
+                self.assertEqual((statuses.count(202), statuses.count(200)), (1, 63))
+                self.assertEqual(len(set(receipts)), 1)
 
-        def send(connection, body):
+
+class Herd:
+    """Sixty-four connections that send the same at once."""
+
+    def __init__(self, server):
+        self.connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+                            for _ in range(64)]
+        self.pool = concurrent.futures.ThreadPoolExecutor(len(self.connections))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.pool.shutdown()
+        for connection in self.connections:
+            connection.close()
+
+    def send(self, body):
+        """(their statuses, the receipts' offsets)"""
+        def ask(connection):
             connection.request("POST", "/submit", body=body,
                                headers={"Content-Type": "application/json"})
             response = connection.getresponse()
             return response.status, json.loads(response.read())["receipt"]["offset"]
-
-        with concurrent.futures.ThreadPoolExecutor(64) as pool:
-            for i in range(rounds):
-                body = b'{"report_id":"same-%d","patient_id":"p","data":""}' % i
-                results = list(pool.map(send, connections, [body] * 64))
-                statuses = [status for status, _ in results]
-                self.assertEqual(statuses.count(202), 1)
-                self.assertEqual(statuses.count(200), 63)
-                self.assertEqual(len({offset for _, offset in results}), 1)
-        for connection in connections:
-            connection.close()
+        answers = list(self.pool.map(ask, self.connections))
+        return [status for status, _ in answers], [offset for _, offset in answers]
 
 
 class Restart(unittest.TestCase):
@@ -213,6 +226,13 @@ class Restart(unittest.TestCase):
             self.assertEqual(answer.json()["receipt"], receipt)
             other = server.request("POST", "/submit", body=body.replace(b'"x"', b'"y"'))
             self.assertEqual(other.status, 409)
+        with Herd(server) as herd:
+            for body, receipt in list(zip(bodies, receipts))[:50]:
+                for sent, status in ((body, 200), (body.replace(b'"x"', b'"y"'), 409)):
+                    statuses, offsets = herd.send(sent)
+                    self.assertEqual(set(statuses), {status})
+                    self.assertEqual(len(set(offsets)), 1)
+                    self.assertEqual(offsets[0] == receipt["offset"], status == 200)
 
     def run_with(self, stop, sets=(), filler=0):
         with Server(sets=sets) as server:
