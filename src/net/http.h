@@ -100,6 +100,11 @@ struct Mark {
   bool none() const { return value == 0 && span == 0; }
 };
 
+class DeadlineWheel;
+struct Offloaded;
+template <typename Request>
+class Unanswered;
+
 class Loop {
  public:
   virtual ~Loop() = default;
@@ -117,6 +122,8 @@ class Loop {
   // Runs once, `delay_ms` from now, on this loop.
   virtual void After(int delay_ms, std::function<void()> task) = 0;
   virtual int64_t now_ns() const = 0;  // steady, read once per turn
+  virtual DeadlineWheel& deadlines() = 0;
+  virtual Unanswered<Offloaded>& offloaded() = 0;  // see Offload()
 
   // Any thread: runs `task` on the loop. Wakes it at most once per turn, however many are posted.
   // False once the loop has stopped.

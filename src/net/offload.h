@@ -7,6 +7,7 @@
 
 #include "exec/worker_pool.h"
 #include "net/http.h"
+#include "net/unanswered.h"
 
 namespace weir::net {
 
@@ -23,13 +24,21 @@ Reply Problem(int status, std::string_view type, std::string_view detail, std::s
 
 void Respond(Loop& loop, Ticket ticket, const Reply& reply);
 
-// Who asks, and for how long: `deadline_ns` on the steady clock, 0: for ever.
+// Who asks, and for how long.
 struct Asker {
   Loop& loop;
   Ticket ticket;
   std::string_view trace_id;
-  int64_t deadline_ns = 0;
+  int64_t deadline_ns = DeadlineWheel::kNever;  // steady clock
 };
+
+// What a loop has given to helpers; their queue bounds it.
+struct Offloaded {
+  Ticket ticket = 0;
+  int64_t deadline_ns = 0;
+  std::string trace_id;
+};
+void AnswerLate(Loop& loop, const Offloaded& request);
 
 // Runs `work` on a helper and answers with what it returns; 503 at once if all helpers are busy and
 // their queue is full; 504 within a tenth of a second of the deadline if there is no answer by

@@ -23,7 +23,9 @@ EventLoop::EventLoop(Options options, std::unique_ptr<Transport> transport,
     : options_(std::move(options)),
       clock_(clock),
       transport_(std::move(transport)),
-      now_ns_(clock.SteadyNs()) {}
+      now_ns_(clock.SteadyNs()),
+      wheel_(now_ns_),
+      offloaded_(wheel_, [this](const Offloaded& request) { AnswerLate(*this, request); }) {}
 
 EventLoop::~EventLoop() = default;
 
@@ -138,7 +140,7 @@ void EventLoop::Open(ConnectionId id, std::string_view bytes) {
   }
   seat.spoken = true;
   if (spoken == Opening::kHttp2 && !seat.session->closing()) {
-    host_->wheel.Remove(*seat.session);
+    wheel_.Remove(*seat.session);
     graveyard_.push_back(std::move(seat.session));
     seat.session =
         std::make_unique<Http2Session>(*host_, id, std::move(seat.peer), seat.next_sequence);
@@ -156,7 +158,7 @@ void EventLoop::OnBroken(ConnectionId id) { host_->Close(*seats_[id].session, fa
 
 int64_t EventLoop::NextTimeout(int64_t timeout_ns_max) const {
   if (busy()) return 0;
-  int64_t due = host_->wheel.NextNs();
+  int64_t due = wheel_.NextNs();
   if (!timers_.empty()) due = std::min(due, timers_.top().due_ns);
   if (due == DeadlineWheel::kNever) return timeout_ns_max;
   const int64_t timeout = std::max<int64_t>(due - clock_.SteadyNs(), 0);
@@ -207,8 +209,7 @@ void EventLoop::RunPosted() {
 }
 
 void EventLoop::RunTimers() {
-  host_->wheel.Advance(
-      now_ns_, [](DeadlineWheel::Entry& entry) { static_cast<Session&>(entry).OnDeadline(); });
+  if (wheel_.Advance(now_ns_)) host_->handler_ran = true;
   // Only those that are due now: one that sets itself again runs in a later turn.
   const uint64_t before = timer_order_;
   while (!timers_.empty() && timers_.top().due_ns <= now_ns_ && timers_.top().order < before) {
@@ -238,7 +239,7 @@ void EventLoop::CloseClosing() {
     const SessionHost::Closing closing = host_->closing[i];
     Session& session = *closing.session;
     session.Abandon();
-    host_->wheel.Remove(session);
+    wheel_.Remove(session);
     if (SessionHost::IsDeferred(session)) std::erase(host_->deferred, &session);
     transport_->Close(session.id(), closing.reset);
     Seat& seat = seats_[session.id()];

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "net/http.h"
+#include "net/offload.h"
 #include "net/server.h"
 #include "net/server/session.h"
 #include "net/server/transport.h"
@@ -49,6 +50,8 @@ class EventLoop final : public Loop, private TransportEvents {
   void SetMark(Ticket ticket, Mark mark) override;
   void After(int delay_ms, std::function<void()> task) override;
   int64_t now_ns() const override { return now_ns_; }
+  DeadlineWheel& deadlines() override { return wheel_; }
+  Unanswered<Offloaded>& offloaded() override { return offloaded_; }
   bool Post(std::function<void()> task) override;
 
   // Any thread. Connections that this loop holds or has been promised: the acceptor counts one up
@@ -115,13 +118,15 @@ class EventLoop final : public Loop, private TransportEvents {
   const Options options_;
   const base::Clock& clock_;
   std::unique_ptr<Transport> transport_;
+  int64_t now_ns_;
+  DeadlineWheel wheel_;
+  Unanswered<Offloaded> offloaded_;
   std::unique_ptr<Handler> handler_;
   std::unique_ptr<SessionHost> host_;
   Acceptor acceptor_;
   std::vector<Seat> seats_;                          // by ConnectionId
   std::vector<std::unique_ptr<Session>> graveyard_;  // ended in this turn
   size_t open_ = 0;
-  int64_t now_ns_;
   bool kept_ = false;     // the handler gathers: look whether more is ready before waiting
   bool any_ran_ = false;  // in this turn
   int64_t probed_ns_ = 0;

@@ -192,13 +192,13 @@ void Http1Session::UpdateDeadline() {
   host_.SetDeadline(*this, std::min(read_deadline_ns_, send_deadline_ns_));
 }
 
-void Http1Session::OnDeadline() {
+void Http1Session::OnDeadline(int64_t now_ns) {
   if (closing()) return;
-  if (send_deadline_ns_ <= host_.now_ns) {
+  if (send_deadline_ns_ <= now_ns) {
     host_.counters.timeouts.Add(1);
     return host_.Close(*this, true);
   }
-  if (read_deadline_ns_ > host_.now_ns) return UpdateDeadline();
+  if (read_deadline_ns_ > now_ns) return UpdateDeadline();
   if (lingering_) return host_.Close(*this, false);
   if (body_ || started_ns_ != kNone) {
     host_.counters.timeouts.Add(1);
@@ -206,7 +206,7 @@ void Http1Session::OnDeadline() {
     return Settle();
   }
   if (!any_request_) {
-    const int64_t kept_ns = std::min(host_.transport.KeptWaitingUntilNs(id()), host_.now_ns);
+    const int64_t kept_ns = std::min(host_.transport.KeptWaitingUntilNs(id()), now_ns);
     if (kept_ns > rest_since_ns_) {
       rest_since_ns_ = kept_ns;
       return UpdateDeadline();

@@ -31,7 +31,7 @@ class Http1Session final : public Session {
   bool alive(uint64_t sequence) const override { return answers_.IsUnfinished(sequence); }
   void SetMark(uint64_t sequence, Mark mark) override { answers_.SetMark(sequence, mark); }
   void Advance() override;
-  void OnDeadline() override;
+  void OnDeadline(int64_t now_ns) override;
   void Drain() override;
   void Abandon() override;
   uint64_t next_sequence() const override { return answers_.next_sequence(); }

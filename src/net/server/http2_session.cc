@@ -342,36 +342,35 @@ void Http2Session::UpdateDeadline() {
   host_.SetDeadline(*this, deadline);
 }
 
-void Http2Session::OnDeadline() {
+void Http2Session::OnDeadline(int64_t now_ns) {
   if (closing()) return;
   if (lingering_) return host_.Close(*this, false);
   const Limits& limits = host_.limits;
-  const int64_t now = host_.now_ns;
   const bool waits = Waiting() > 0;
-  if (waits && progress_ns_ + limits.send_timeout_ms * kMs <= now) {
+  if (waits && progress_ns_ + limits.send_timeout_ms * kMs <= now_ns) {
     host_.counters.timeouts.Add(1);
     return host_.Close(*this, true);
   }
-  if (refuse_at_ns_ != 0 && refuse_at_ns_ <= now) RefuseFurther();
+  if (refuse_at_ns_ != 0 && refuse_at_ns_ <= now_ns) RefuseFurther();
   const bool late = !ending_ && header_since_ns_ != kNone &&
-                    header_since_ns_ + limits.header_timeout_ms * kMs <= now;
+                    header_since_ns_ + limits.header_timeout_ms * kMs <= now_ns;
   for (size_t i = 0; i < streams_.size(); ++i) {
     Stream& stream = *streams_[i];
-    if (stream.left_over() && stream.sent_ns + kLeftOverNs <= now) {
+    if (stream.left_over() && stream.sent_ns + kLeftOverNs <= now_ns) {
       nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_NO_ERROR);
       continue;
     }
-    if (stream.postponed && stream.received_ns + limits.send_timeout_ms * kMs <= now) {
+    if (stream.postponed && stream.received_ns + limits.send_timeout_ms * kMs <= now_ns) {
       TurnAway(stream);
       continue;
     }
     if (!stream.body || stream.body->paused()) continue;
-    if (stream.body_since_ns + limits.body_timeout_ms * kMs > now) continue;
+    if (stream.body_since_ns + limits.body_timeout_ms * kMs > now_ns) continue;
     host_.counters.timeouts.Add(1);
     Fail(stream, {408, "the body took too long to arrive"});
   }
   const int rest_ms = any_request_ ? limits.idle_timeout_ms : limits.first_byte_timeout_ms;
-  const bool idle = streams_.empty() && !waits && rest_since_ns_ + rest_ms * kMs <= now;
+  const bool idle = streams_.empty() && !waits && rest_since_ns_ + rest_ms * kMs <= now_ns;
   if (late || (idle && !any_request_)) host_.counters.timeouts.Add(1);
   if (late || idle) End(NGHTTP2_NO_ERROR);
   Settle();

@@ -39,7 +39,7 @@ class Http2Session final : public Session {
   bool alive(uint64_t sequence) const override;
   void SetMark(uint64_t sequence, Mark mark) override;
   void Advance() override;
-  void OnDeadline() override;
+  void OnDeadline(int64_t now_ns) override;
   void Drain() override;
   void Abandon() override;
   uint64_t next_sequence() const override { return first_ + newest_stream_ + 1; }

@@ -14,11 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "net/deadline_wheel.h"
 #include "net/http.h"
 #include "net/server.h"
 #include "net/server/body_decoder.h"
 #include "net/server/counters.h"
-#include "net/server/deadline_wheel.h"
 #include "net/server/request_head.h"
 #include "net/server/response_head.h"
 #include "net/server/transport.h"
@@ -50,9 +50,8 @@ class Session : public DeadlineWheel::Entry {
   virtual bool alive(uint64_t sequence) const = 0;
   virtual void SetMark(uint64_t sequence, Mark mark) = 0;  // see Loop::SetMark
 
-  // From the loop: what was deferred, a deadline, the server's stop.
+  // From the loop: what was deferred, the server's stop.
   virtual void Advance() = 0;
-  virtual void OnDeadline() = 0;
   virtual void Drain() = 0;
   // Gives up everything that others still wait for: see SessionHost::Abandon. Called once, last.
   virtual void Abandon() = 0;
@@ -140,7 +139,7 @@ class SessionHost {
   void Defer(Session& session);
   // The connection is closed at the end of the turn; `reset`: see Transport::Close.
   void Close(Session& session, bool reset);
-  void SetDeadline(Session& session, int64_t deadline_ns) { wheel.Set(session, deadline_ns); }
+  void SetDeadline(Session& session, int64_t deadline_ns) { wheel_.Set(session, deadline_ns); }
 
   // Of what is refused. Its body is written to `*body`, which must outlive it. Until the next call.
   Response AnswerTo(Refusal refusal, std::string* body);
@@ -152,8 +151,6 @@ class SessionHost {
   static Ticket MakeTicket(ConnectionId id, uint64_t sequence);
   static ConnectionId ConnectionOf(Ticket ticket);
   static uint64_t SequenceOf(Ticket ticket);
-
-  DeadlineWheel wheel;
 
   struct Closing {
     Session* session;
@@ -172,6 +169,7 @@ class SessionHost {
   static bool IsDeferred(const Session& session) { return session.deferred_; }
 
  private:
+  DeadlineWheel& wheel_;
   CommonHeaders common_headers_;
   static constexpr size_t kSmallAnswer = 16u << 10;
 

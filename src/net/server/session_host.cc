@@ -22,7 +22,7 @@ SessionHost::SessionHost(Loop& loop_of, Handler& handler_of, Transport& transpor
       transport(transport_of),
       limits(limits_of),
       now_ns(now),
-      wheel(now),
+      wheel_(loop_of.deadlines()),
       common_headers_(server_name),
       memory_(memory) {}
 

@@ -21,7 +21,6 @@ using journal::Outcome;
 
 // Hand-overs kept for use again: two syncs' worth; more only lie idle.
 constexpr size_t kSpareMax = 8;
-constexpr int kDeadlineCheckMs = 100;
 constexpr int kRetryBusySeconds = 1;
 constexpr int kRetryNoSpaceSeconds = 10;
 
@@ -104,7 +103,11 @@ Intake::Intake(net::Loop& loop, journal::Journal& journal, Definitions& definiti
       clock_(clock),
       gate_(gate),
       limits_(limits),
-      options_(options) {}
+      options_(options),
+      waiting_(loop.deadlines(), [this](const Origin& origin) {
+        gate_.Unqueued();
+        Send(origin, Expired(origin));
+      }) {}
 
 Intake::~Intake() = default;
 
@@ -168,7 +171,8 @@ void Intake::Take(std::string_view body, const security::Identity& identity, con
   header.sha256 = base::Sha256(body);
   head_.clear();
   wire::AppendTo(head_, head);
-  const uint64_t name = OpenSlot(origin);
+  const uint64_t name = waiting_.Add(origin);
+  gate_.Queued();
   if (auto probe = journal_.ProbeMemory(header.key)) {
     Gather(header, head_, body, std::move(*probe), name);
   } else {
@@ -355,7 +359,7 @@ void Intake::Finish(const Handover& batch, const Handover::Item& item) {
 }
 
 void Intake::TraceDurable(const Handover& batch, const Handover::Item& item) const {
-  const Origin* origin = OriginOf(item.ticket);
+  const Origin* origin = waiting_.Find(item.ticket);
   if (!origin || origin->span_mark == 0 || item.outcome != Outcome::kStored) return;
   options_.spans->Add(DurableSpan({origin->trace_id.data(), origin->trace_id.size()}, origin->span,
                                   item.offset, batch.begun_ns, batch.completed_ns));
@@ -375,46 +379,16 @@ void Intake::AnswerRepeat(uint64_t name, std::string_view report_id, const Hando
   if (!taken) ReplyBusy(name);
 }
 
-uint64_t Intake::OpenSlot(const Origin& origin) {
-  if (free_slots_.empty()) {
-    free_slots_.push_back(static_cast<uint32_t>(slots_.size()));
-    slots_.emplace_back();
-  }
-  const uint32_t index = free_slots_.back();
-  free_slots_.pop_back();
-  Slot& slot = slots_[index];
-  slot.origin = origin;
-  slot.open = true;
-  ++waiting_;
-  gate_.Queued();
-  if (!checking_deadlines_) {
-    checking_deadlines_ = true;
-    loop_.After(kDeadlineCheckMs, [this] { CheckDeadlines(); });
-  }
-  return uint64_t{slot.generation} << 32 | index;
-}
-
-const Intake::Origin* Intake::OriginOf(uint64_t name) const {
-  const Slot& slot = slots_[static_cast<uint32_t>(name)];
-  return slot.open && slot.generation == name >> 32 ? &slot.origin : nullptr;
-}
-
 void Intake::Reply(uint64_t name, const Answer& answer) {
-  const Origin* found = OriginOf(name);
-  if (!found) return;  // answered with 504 already
-  const Origin origin = *found;
-  const auto index = static_cast<uint32_t>(name);
-  slots_[index].open = false;
-  ++slots_[index].generation;
-  free_slots_.push_back(index);
-  --waiting_;
+  const std::optional<Origin> origin = waiting_.Take(name);
+  if (!origin) return;  // answered with 504 already
   gate_.Unqueued();
-  Send(origin, answer);
+  Send(*origin, answer);
 }
 
 void Intake::ReplyRefused(uint64_t name, int status, std::string_view type, std::string_view detail,
                           int retry_after_s, std::string_view members) {
-  if (const Origin* origin = OriginOf(name)) {
+  if (const Origin* origin = waiting_.Find(name)) {
     Reply(name, Refuse(*origin, status, type, detail, retry_after_s, members));
   }
 }
@@ -431,16 +405,6 @@ void Intake::Send(const Origin& origin, const Answer& answer) {
                                                                     : net::kProblemContentType,
                                 .headers = answer.headers,
                                 .body = answer.body});
-}
-
-void Intake::CheckDeadlines() {
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    const auto& [origin, generation, open] = slots_[i];
-    const uint64_t name = uint64_t{generation} << 32 | i;
-    if (open && origin.deadline_ns <= loop_.now_ns()) Reply(name, Expired(origin));
-  }
-  checking_deadlines_ = waiting_ > 0;
-  if (checking_deadlines_) loop_.After(kDeadlineCheckMs, [this] { CheckDeadlines(); });
 }
 
 Answer Intake::Expired(const Origin& origin) {

@@ -22,6 +22,7 @@
 #include "guard/rate_limits.h"
 #include "journal/journal.h"
 #include "net/http.h"
+#include "net/unanswered.h"
 #include "observe/span.h"
 #include "security/route.h"
 #include "services/epro/definitions.h"
@@ -80,7 +81,6 @@ class Intake final : public journal::HandoverSink {
   void Completed(std::unique_ptr<journal::Handover> batch, bool last) noexcept override;
 
   const IntakeStats& stats() const { return stats_; }
-  size_t waiting() const { return waiting_; }
 
  private:
   friend class Batch;
@@ -96,11 +96,6 @@ class Intake final : public journal::HandoverSink {
     observe::SpanId span;  // see security::Call, likewise below
     uint32_t span_mark = 0;
     bool trace_kept = false;
-  };
-  struct Slot {
-    Origin origin;
-    uint32_t generation = 0;  // in the slot's name: an outcome that comes too late finds nobody
-    bool open = false;
   };
   // A record taken out of a hand-over, to be looked up on disk and handed over again.
   struct Parked {
@@ -125,7 +120,6 @@ class Intake final : public journal::HandoverSink {
   void Finish(const journal::Handover& batch, const journal::Handover::Item& item);
   void TraceDurable(const journal::Handover& batch, const journal::Handover::Item& item) const;
   void AnswerRepeat(uint64_t name, std::string_view report_id, const journal::Handover::Item& item);
-  const Origin* OriginOf(uint64_t name) const;  // null: answered already
   void Reply(uint64_t name, const Answer& answer);
   void ReplyRefused(uint64_t name, int status, std::string_view type, std::string_view detail,
                     int retry_after_s = 0, std::string_view members = {});
@@ -134,8 +128,6 @@ class Intake final : public journal::HandoverSink {
   Answer Expired(const Origin& origin);
   Answer Refuse(const Origin& origin, int status, std::string_view type, std::string_view detail,
                 int retry_after_s = 0, std::string_view members = {});
-  void CheckDeadlines();
-  uint64_t OpenSlot(const Origin& origin);
 
   net::Loop& loop_;
   journal::Journal& journal_;
@@ -155,10 +147,7 @@ class Intake final : public journal::HandoverSink {
   std::string head_;  // scratch, keeps its capacity
   Answer stored_;     // likewise
 
-  std::vector<Slot> slots_;
-  std::vector<uint32_t> free_slots_;
-  size_t waiting_ = 0;
-  bool checking_deadlines_ = false;
+  net::Unanswered<Origin> waiting_;
   std::vector<std::unique_ptr<Batch>> batches_;
 
   std::mutex returned_mutex_;

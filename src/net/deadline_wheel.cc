@@ -1,4 +1,4 @@
-#include "net/server/deadline_wheel.h"
+#include "net/deadline_wheel.h"
 
 #include <algorithm>
 #include <bit>
@@ -6,38 +6,39 @@
 namespace weir::net {
 
 DeadlineWheel::DeadlineWheel(int64_t now_ns) : tick_(now_ns / kTickNs) {
-  for (Entry& head : heads_) head.previous_ = head.next_ = &head;
+  for (Link& head : heads_) head.previous = head.next = &head;
 }
 
-void DeadlineWheel::Link(Entry& entry) {
+void DeadlineWheel::PutIn(Entry& entry) {
   entry.tick_ = std::clamp<int64_t>(TickOf(entry.deadline_ns_), tick_ + 1,
                                     tick_ + static_cast<int64_t>(kBuckets) - 1);
   const size_t bucket = static_cast<size_t>(entry.tick_) % kBuckets;
   filled_[bucket / 64] |= uint64_t{1} << (bucket % 64);
-  Entry& head = heads_[bucket];
-  entry.next_ = &head;
-  entry.previous_ = head.previous_;
-  head.previous_->next_ = &entry;
-  head.previous_ = &entry;
+  Link& head = heads_[bucket];
+  entry.next = &head;
+  entry.previous = head.previous;
+  head.previous->next = &entry;
+  head.previous = &entry;
 }
 
-void DeadlineWheel::Unlink(Entry& entry) {
-  entry.previous_->next_ = entry.next_;
-  entry.next_->previous_ = entry.previous_;
+void DeadlineWheel::TakeOut(Entry& entry) {
+  entry.previous->next = entry.next;
+  entry.next->previous = entry.previous;
   entry.tick_ = kNever;
 }
 
 void DeadlineWheel::Move(Entry& entry) {
-  if (entry.tick_ != kNever) Unlink(entry);
-  Link(entry);
+  if (entry.tick_ != kNever) TakeOut(entry);
+  PutIn(entry);
 }
 
 void DeadlineWheel::Remove(Entry& entry) {
-  if (entry.tick_ != kNever) Unlink(entry);
+  if (entry.tick_ != kNever) TakeOut(entry);
   entry.deadline_ns_ = kNever;
 }
 
-void DeadlineWheel::Advance(int64_t now_ns, const std::function<void(Entry&)>& expired) {
+bool DeadlineWheel::Advance(int64_t now_ns) {
+  bool any = false;
   const int64_t now_tick = now_ns / kTickNs;
   // After a long gap every bucket is looked at once, whatever its tick.
   const int64_t steps = std::min<int64_t>(now_tick - tick_, kBuckets);
@@ -48,19 +49,21 @@ void DeadlineWheel::Advance(int64_t now_ns, const std::function<void(Entry&)>& e
     const uint64_t bit = uint64_t{1} << (bucket % 64);
     if (!(filled_[bucket / 64] & bit)) continue;
     filled_[bucket / 64] &= ~bit;
-    Entry& head = heads_[bucket];
-    while (head.next_ != &head) {
-      Entry& entry = *head.next_;
-      Unlink(entry);
+    Link& head = heads_[bucket];
+    while (head.next != &head) {
+      Entry& entry = static_cast<Entry&>(*head.next);
+      TakeOut(entry);
       if (entry.deadline_ns_ == kNever) continue;
       if (entry.deadline_ns_ > now_ns) {
-        Link(entry);  // never into this bucket: its tick is later, and less than a turn away
+        PutIn(entry);  // never into this bucket: its tick is later, and less than a turn away
       } else {
         entry.deadline_ns_ = kNever;
-        expired(entry);
+        entry.OnDeadline(now_ns);
+        any = true;
       }
     }
   }
+  return any;
 }
 
 int64_t DeadlineWheel::NextNs() const {

@@ -1,7 +1,8 @@
-#include "net/server/deadline_wheel.h"
+#include "net/deadline_wheel.h"
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <random>
 #include <vector>
 
@@ -10,15 +11,14 @@ namespace {
 
 constexpr int64_t kTick = DeadlineWheel::kTickNs;
 
-struct Named : DeadlineWheel::Entry {
+struct Named final : DeadlineWheel::Entry {
+  void OnDeadline(int64_t now_ns) override {
+    met_ns = now_ns;
+    if (then) then();
+  }
   int64_t met_ns = -1;
+  std::function<void()> then;
 };
-
-void AdvanceTo(DeadlineWheel& wheel, int64_t now_ns) {
-  wheel.Advance(now_ns, [now_ns](DeadlineWheel::Entry& entry) {
-    static_cast<Named&>(entry).met_ns = now_ns;
-  });
-}
 
 TEST(DeadlineWheel, MeetsEveryDeadlineWithinATickAndNeverEarly) {
   std::mt19937_64 random(1);
@@ -33,7 +33,7 @@ TEST(DeadlineWheel, MeetsEveryDeadlineWithinATickAndNeverEarly) {
   for (const Named& entry : entries) deadlines.push_back(entry.deadline_ns());
   while (wheel.NextNs() != DeadlineWheel::kNever) {
     now += static_cast<int64_t>(random() % (kTick / 2));
-    AdvanceTo(wheel, now);
+    wheel.Advance(now);
   }
   for (size_t i = 0; i < entries.size(); ++i) {
     EXPECT_GE(entries[i].met_ns, deadlines[i]);
@@ -50,7 +50,7 @@ TEST(DeadlineWheel, FollowsDeadlinesThatMove) {
   wheel.Set(earlier, 5 * kTick);
   wheel.Set(never, DeadlineWheel::kNever);
   wheel.Remove(removed);
-  for (; now <= 40 * kTick; now += kTick) AdvanceTo(wheel, now);
+  for (; now <= 40 * kTick; now += kTick) wheel.Advance(now);
   EXPECT_EQ(later.met_ns, 30 * kTick);
   EXPECT_EQ(earlier.met_ns, 5 * kTick);
   EXPECT_EQ(never.met_ns, -1);
@@ -65,7 +65,7 @@ TEST(DeadlineWheel, CatchesUpAfterALongGap) {
     wheel.Set(entries[i], static_cast<int64_t>(i) * 50 * kTick);
   Named future;
   wheel.Set(future, 1'000'000 * kTick);
-  AdvanceTo(wheel, 10'000 * kTick);
+  wheel.Advance(10'000 * kTick);
   for (const Named& entry : entries) EXPECT_EQ(entry.met_ns, 10'000 * kTick);
   EXPECT_EQ(future.met_ns, -1);
 }
@@ -85,17 +85,17 @@ TEST(DeadlineWheel, MayBeChangedFromWithinAnExpiry) {
   DeadlineWheel wheel(0);
   Named first, second, third;
   for (Named* entry : {&first, &second, &third}) wheel.Set(*entry, kTick);
-  int calls = 0;
-  const auto expire = [&](DeadlineWheel::Entry& entry) {
-    if (++calls > 1) return;
-    EXPECT_EQ(&entry, &first);
+  first.then = [&] {
     wheel.Remove(second);
     wheel.Set(first, 5 * kTick);
   };
-  wheel.Advance(kTick, expire);
-  EXPECT_EQ(calls, 2);  // first and third
-  wheel.Advance(5 * kTick, expire);
-  EXPECT_EQ(calls, 3);
+  EXPECT_TRUE(wheel.Advance(kTick));
+  EXPECT_EQ(first.met_ns, kTick);
+  EXPECT_EQ(second.met_ns, -1);
+  EXPECT_EQ(third.met_ns, kTick);
+  EXPECT_FALSE(wheel.Advance(4 * kTick));
+  EXPECT_TRUE(wheel.Advance(5 * kTick));
+  EXPECT_EQ(first.met_ns, 5 * kTick);
 }
 
 }  // namespace
