@@ -4,7 +4,7 @@
 #   make build               the program: build/release/weir
 #   make test                set up, build, all tests, a summary
 #   make bench               speed against the floor (bench/), as ratios, and against bench/base.json
-#   make profile             CPU and memory under the surge, as flame graphs
+#   make profile             CPU, allocations and memory under the surge, as flame graphs
 #   make surge               50,000 patients in 30 s and in 1 s, each report read back
 #   make crash CYCLES=25     kill -9 under load, restart, verify, again
 #   make fuzz SECONDS=60     each fuzz target in turn, for so long

@@ -1,11 +1,13 @@
 """Profiles as flame graphs: the formats that the administration port answers with, folded into a tree
 and drawn as SVG that any browser opens. A rectangle's width is its share; hovering names it."""
 
+import math
 import re
 import struct
 from xml.sax.saxutils import escape, quoteattr
 
 WORD = struct.calcsize("P")
+ALLOCATOR = re.compile(r"tcmalloc::|\[libtcmalloc|MallocHook")
 
 
 def read_cpu(data):
@@ -26,12 +28,27 @@ def read_cpu(data):
 
 def read_heap(text):
     """The same of a heap profile: bytes that are live."""
+    # One in so many bytes was sampled: what a sample stands for follows from its size.
+    period = int(re.search(r"@ heap_v2/(\d+)", text).group(1))
     stacks = []
-    for line in text.splitlines():
-        found = re.match(r"\s*\d+:\s*(\d+) \[\s*\d+:\s*\d+\] @((?: 0x[0-9a-f]+)+)$", line)
-        if found:
-            stacks.append((int(found.group(1)), [int(word, 16) for word in found.group(2).split()]))
+    for count, size, _, _, stack in heap_lines(text):
+        if count:
+            stacks.append((round(size / -math.expm1(-size / count / period)), stack))
     return stacks
+
+
+def read_allocations(text):
+    """The same of a profile of allocations, twice: by bytes, and by how many they were."""
+    lines = heap_lines(text)
+    return ([(size, stack) for _, _, _, size, stack in lines],
+            [(count, stack) for _, _, count, _, stack in lines])
+
+
+def heap_lines(text):
+    """[(live, live bytes, allocated, allocated bytes, stack)]."""
+    return [(*(int(number) for number in found[:4]), [int(word, 16) for word in found[4].split()])
+            for found in re.findall(r"^\s*(\d+):\s*(\d+) \[\s*(\d+):\s*(\d+)\] @((?: 0x[0-9a-f]+)+)$",
+                                    text, re.M)]
 
 
 def shorten(name):
@@ -43,6 +60,15 @@ def shorten(name):
             break
         name = less
     return re.sub(r"\(.*$", "", name).strip() or name
+
+
+def without_allocator(stacks, names):
+    """They begin with who allocated."""
+    out = []
+    for weight, stack in stacks:
+        at = next((at for at, address in enumerate(stack) if not ALLOCATOR.match(names.get(address, ""))), 0)
+        out.append((weight, stack[at:]))
+    return out
 
 
 class Node:

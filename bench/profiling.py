@@ -35,18 +35,33 @@ def symbols(weir, stacks):
     return names
 
 
-def under_load(weir, seconds, load):
-    """What `load(seconds)` returned, which ran meanwhile, and the profile of the CPU in its middle."""
+def cpu(weir, seconds):
+    return flame.read_cpu(ask(weir, "GET", f"/debug/pprof/profile?seconds={seconds}",
+                              timeout=seconds + 60))
+
+
+def allocations(weir, seconds):
+    """By bytes, and by how many they were."""
+    return flame.read_allocations(ask(weir, "GET", f"/debug/pprof/allocs?seconds={seconds}",
+                                      timeout=seconds + 60).decode())
+
+
+def live(weir, _):
+    stacks = flame.read_heap(ask(weir, "GET", "/debug/pprof/heap").decode())
+    return flame.without_allocator(stacks, symbols(weir, stacks))
+
+
+def under_load(weir, seconds, load, looks):
+    """What `load(…)` returned, which ran meanwhile, and what each of `looks` saw, one after the
+    other, for so many seconds each."""
     result = {}
-    running = threading.Thread(target=lambda: result.update(load(seconds + 3)))
+    running = threading.Thread(target=lambda: result.update(load(seconds * len(looks) + 3)))
     running.start()
-    cpu = flame.read_cpu(ask(weir, "GET", f"/debug/pprof/profile?seconds={seconds}",
-                             timeout=seconds + 60))
-    heap = flame.read_heap(ask(weir, "GET", "/debug/pprof/heap").decode())
+    seen = [look(weir, seconds) for look in looks]
     running.join()
-    if not cpu or not result:
-        raise RuntimeError("the profile holds no sample")
-    return result, cpu, heap
+    if not all(seen) or not result:
+        raise RuntimeError("a profile holds no sample")
+    return result, seen
 
 
 def draw(weir, stacks, title, unit, path, count):

@@ -29,7 +29,8 @@ def story(figures, scale):
     for number, (name, sets, transport, loop) in enumerate(STEPS, 1):
         with Weir(paused=True, transport=transport, sets=[*sets, NO_SHEDDER]) as weir:
             result = loop(weir, scale.seconds)  # undisturbed by a profile
-            _, cpu, _ = profiling.under_load(weir, scale.seconds, lambda s: loop(weir, s))
+            _, [cpu] = profiling.under_load(weir, scale.seconds, lambda s: loop(weir, s),
+                                            [profiling.cpu])
             heaviest = profiling.draw(weir, cpu, f"{number}: {name}", "samples",
                                       os.path.join(directory, f"{number}.svg"), 3)
         first = first or result["rate"]

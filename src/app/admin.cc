@@ -1,5 +1,6 @@
 #include "app/admin.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -17,7 +18,17 @@ constexpr int kProfileSecondsDefault = 30;
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 constexpr std::string_view kBinary = "application/octet-stream";
 
-enum Page : size_t { kMetrics, kLive, kReady, kProfile, kHeap, kSymbol, kSymbolPost, kCommandLine };
+enum Page : size_t {
+  kMetrics,
+  kLive,
+  kReady,
+  kProfile,
+  kAllocations,
+  kHeap,
+  kSymbol,
+  kSymbolPost,
+  kCommandLine
+};
 
 net::Reply FromResult(base::Result<std::string> result, const std::string& trace_id) {
   if (result) return {200, std::move(*result), std::string(kBinary), {}};
@@ -42,6 +53,7 @@ class AdminHandler final : public net::Handler {
     router_.Add(net::Method::kGet, "/livez", kLive);
     router_.Add(net::Method::kGet, "/readyz", kReady);
     router_.Add(net::Method::kGet, "/debug/pprof/profile", kProfile);
+    router_.Add(net::Method::kGet, "/debug/pprof/allocs", kAllocations);
     router_.Add(net::Method::kGet, "/debug/pprof/heap", kHeap);
     router_.Add(net::Method::kGet, "/debug/pprof/symbol", kSymbol);
     router_.Add(net::Method::kPost, "/debug/pprof/symbol", kSymbolPost);
@@ -66,8 +78,11 @@ class AdminHandler final : public net::Handler {
         return Refuse(loop, request, 503, "not-ready", reason);
       }
       case kProfile:
+        return ProfileFor(loop, request, observe::CpuProfile);
+      case kAllocations:
+        return ProfileFor(loop, request, observe::AllocationProfile);
       case kHeap:
-        return Profile(loop, request, *match.id == kProfile);
+        return HeapProfile(loop, request);
       case kSymbol:
       case kSymbolPost:
         return Send(loop, request, 200, kText, observe::Symbols(request.body));
@@ -99,25 +114,33 @@ class AdminHandler final : public net::Handler {
                                   .body = body});
   }
 
-  void Profile(net::Loop& loop, const net::Request& request, bool of_cpu) {
-    const auto asked = net::QueryParam(request.query, "seconds");
-    const std::optional<int> seconds = SecondsOf(asked);
-    if (of_cpu && !seconds) {
+  using Profile = base::Result<std::string> (*)(int seconds,
+                                                const std::function<bool()>& cancelled);
+  void ProfileFor(net::Loop& loop, const net::Request& request, Profile profile) {
+    const std::optional<int> seconds = SecondsOf(net::QueryParam(request.query, "seconds"));
+    if (!seconds) {
       return Refuse(loop, request, 400, "malformed",
                     "seconds must be a whole number from 1 to " +
                         std::to_string(observe::kProfileSecondsMax));
     }
-    if (!of_cpu && asked) {
+    Offload(loop, request, [this, profile, seconds = *seconds] {
+      return profile(seconds, [this] { return helpers_.stopping(); });
+    });
+  }
+
+  void HeapProfile(net::Loop& loop, const net::Request& request) {
+    if (net::QueryParam(request.query, "seconds")) {
       return Refuse(loop, request, 400, "malformed",
                     "a heap profile shows what is allocated now: it takes no seconds");
     }
+    Offload(loop, request, observe::HeapProfile);
+  }
+
+  template <class Take>
+  void Offload(net::Loop& loop, const net::Request& request, Take take) {
     const std::string trace_id = TraceOf(request);
-    net::Offload(helpers_, {loop, request.ticket, trace_id}, [this, of_cpu, seconds, trace_id] {
-      return FromResult(of_cpu
-                            ? observe::CpuProfile(*seconds, [this] { return helpers_.stopping(); })
-                            : observe::HeapProfile(),
-                        trace_id);
-    });
+    net::Offload(helpers_, {loop, request.ticket, trace_id},
+                 [take, trace_id] { return FromResult(take(), trace_id); });
   }
 
   void Miss(net::Loop& loop, const net::Request& request, const std::string& allow) {

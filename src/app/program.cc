@@ -143,7 +143,7 @@ class Program {
     metrics_.Add(observe::CollectProcess);
     metrics_.Add(observe::BuildInfo(kVersion, config_.name));
     admin_helpers_ = std::make_unique<exec::WorkerPool>(
-        exec::WorkerPool::Options{.name = "weir-admin", .threads = 2, .queue_max = 16});
+        exec::WorkerPool::Options{.name = "weir-admin", .threads = 3, .queue_max = 16});
     net::ServerOptions options;
     options.host = config_.admin.host;
     options.port = config_.admin.port;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "observe/allocation_sampler.h"
 #include "observe/symbols.h"
 #ifndef WEIR_SANITIZED
 #include <gperftools/malloc_extension.h>
@@ -56,6 +57,9 @@ void EnableHeapSampling() {}
 base::Result<std::string> CpuProfile(int, const std::function<bool()>&) {
   return Fail(ErrorCode::kUnsupported, "a build with a sanitizer takes no CPU profile");
 }
+base::Result<std::string> AllocationProfile(int, const std::function<bool()>&) {
+  return Fail(ErrorCode::kUnsupported, "a build with a sanitizer takes no allocation profile");
+}
 base::Result<std::string> HeapProfile() {
   return Fail(ErrorCode::kUnsupported, "a build with a sanitizer takes no heap profile");
 }
@@ -85,6 +89,24 @@ class MemoryFile {
   std::string path_;
 };
 
+base::Status CheckSeconds(int seconds) {
+  if (seconds >= 1 && seconds <= kProfileSecondsMax) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              "seconds must be 1 to " + std::to_string(kProfileSecondsMax));
+}
+
+std::string Another(const std::string& profile) {
+  return profile + " is being taken; ask again after it";
+}
+
+void WaitFor(int seconds, const std::function<bool()>& cancelled) {
+  const base::Clock& clock = base::SystemClock();
+  const int64_t end_ns = clock.SteadyNs() + seconds * 1'000'000'000LL;
+  while (clock.SteadyNs() < end_ns && !(cancelled && cancelled())) {
+    poll(nullptr, 0, 50);  // SIGPROF ends it early, which does no harm
+  }
+}
+
 }  // namespace
 
 void EnableHeapSampling() {
@@ -94,14 +116,9 @@ void EnableHeapSampling() {
 }
 
 base::Result<std::string> CpuProfile(int seconds, const std::function<bool()>& cancelled) {
-  if (seconds < 1 || seconds > kProfileSecondsMax) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "seconds must be 1 to " + std::to_string(kProfileSecondsMax));
-  }
+  WEIR_RETURN_IF_ERROR(CheckSeconds(seconds));
   static std::atomic<bool> running{false};
-  if (running.exchange(true)) {
-    return Fail(ErrorCode::kAlreadyExists, "a CPU profile is being taken; ask again after it");
-  }
+  if (running.exchange(true)) return Fail(ErrorCode::kAlreadyExists, Another("a CPU profile"));
   struct Release {
     ~Release() { running.store(false); }
   } release;
@@ -109,13 +126,20 @@ base::Result<std::string> CpuProfile(int seconds, const std::function<bool()>& c
   if (!file.ok() || ProfilerStart(file.path()) == 0) {
     return Fail(ErrorCode::kUnavailable, "the profiler did not start");
   }
-  const base::Clock& clock = base::SystemClock();
-  const int64_t end_ns = clock.SteadyNs() + seconds * 1'000'000'000LL;
-  while (clock.SteadyNs() < end_ns && !(cancelled && cancelled())) {
-    poll(nullptr, 0, 50);  // SIGPROF ends it early, which does no harm
-  }
+  WaitFor(seconds, cancelled);
   ProfilerStop();
   return ReadFile(file.path());
+}
+
+base::Result<std::string> AllocationProfile(int seconds, const std::function<bool()>& cancelled) {
+  WEIR_RETURN_IF_ERROR(CheckSeconds(seconds));
+  if (!StartSamplingAllocations()) {
+    return Fail(ErrorCode::kAlreadyExists, Another("an allocation profile"));
+  }
+  WaitFor(seconds, cancelled);
+  std::string profile = StopSamplingAllocations();
+  WEIR_ASSIGN_OR_RETURN(const std::string maps, ReadFile("/proc/self/maps"));
+  return profile + "\nMAPPED_LIBRARIES:\n" + maps;
 }
 
 base::Result<std::string> HeapProfile() {

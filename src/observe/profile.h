@@ -1,8 +1,9 @@
-// What `go tool pprof` asks of /debug/pprof/: profiles of CPU and heap, and names for addresses.
+// What `go tool pprof` asks of /debug/pprof/: profiles of CPU, allocations and heap, and names for
+// addresses.
 //
-// The four functions return the bytes of the answer; the administration server binds them to
-// /debug/pprof/{profile,heap,symbol,cmdline}. Builds with a sanitizer have neither tcmalloc nor the
-// profiler: there the two profiles are kUnsupported, and say so.
+// The functions return the bytes of the answer; the administration server binds them to
+// /debug/pprof/{profile,allocs,heap,symbol,cmdline}. Builds with a sanitizer have neither tcmalloc
+// nor the profiler: there the profiles are kUnsupported, and say so.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,11 @@ inline constexpr int kProfileSecondsMax = 300;
 // Blocks that long, so never on a loop; returns early when `cancelled` says so. kAlreadyExists:
 // another profile is being taken.
 base::Result<std::string> CpuProfile(int seconds, const std::function<bool()>& cancelled = {});
+
+// What all threads allocate within `seconds`, freed or not, by stack: estimates of
+// allocation_sampler.h, in pprof's columns alloc_space and alloc_objects. As CpuProfile() else.
+base::Result<std::string> AllocationProfile(int seconds,
+                                            const std::function<bool()>& cancelled = {});
 
 // Live sampled allocations with their stacks. Does not block for long.
 base::Result<std::string> HeapProfile();

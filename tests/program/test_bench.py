@@ -79,12 +79,12 @@ class Profile(unittest.TestCase):
             done = subprocess.run([os.path.join(ROOT, "bench", "profile"), "--seconds", "2", "--out", out],
                                   capture_output=True, text=True, timeout=120, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("reports/s", done.stdout)
-            for name in ("cpu.svg", "heap.svg"):
+            self.assertRegex(done.stdout, r"reports/s, .* [1-9][0-9.]* allocations and [1-9][0-9,]* bytes")
+            for name in ("cpu.svg", "alloc.svg", "alloc_count.svg", "heap.svg"):
                 titles = [element.text for element in
                           ElementTree.parse(os.path.join(out, name)).iter("{http://www.w3.org/2000/svg}title")]
                 self.assertGreater(len(titles), 20)
-            self.assertTrue(any("weir::journal::" in title for title in titles), "by name")
+                self.assertTrue(any("weir::journal::" in title for title in titles), name)
 
     def test_stacks_are_folded_from_the_outside_in(self):
         cpu = struct.pack("=15Q", 0, 3, 0, 10_000, 0, 5, 2, 1, 3, 2, 1, 3, 0, 1, 0)
@@ -94,8 +94,17 @@ class Profile(unittest.TestCase):
         self.assertEqual(root.children["outer"].weight, 7)
         self.assertEqual(root.children["outer"].children["leaf"].own, 5)
         self.assertEqual(flame.heaviest(root, 1), [(5 / 7, "leaf")])
-        heap = "heap profile: 2: 96 [2: 96] @ heap_v2/1\n  1: 64 [1: 64] @ 0x1 0x3\n\nMAPPED_LIBRARIES:\n"
-        self.assertEqual(flame.read_heap(heap), [(64, [1, 3])])
+        self.assertEqual(flame.without_allocator([(9, [7, 1, 7])], {1: "leaf", 7: "tcmalloc::allocate"}),
+                         [(9, [1, 7])])
+
+    def test_bytes_of_a_heap_are_what_their_samples_stand_for(self):
+        heap = ("heap profile: 3: 192 [3: 192] @ heap_v2/4096\n  2: 128 [2: 128] @ 0x1 0x3\n"
+                "  0: 0 [1: 64] @ 0x5\n\nMAPPED_LIBRARIES:\n")
+        self.assertEqual(flame.read_heap(heap), [(8256, [1, 3])])  # each of 64 bytes: one in 64.5
+        allocations = "heap profile: 0: 0 [3: 96] @ heapprofile\n0: 0 [3: 96] @ 0x1 0x3\n"
+        self.assertEqual(flame.read_allocations(allocations), ([(96, [1, 3])], [(3, [1, 3])]))
+
+    def test_names_are_shortened_to_what_tells_them_apart(self):
         self.assertEqual(flame.shorten("std::map<int, a<b> >::find(int) const"), "std::map::find")
 
 

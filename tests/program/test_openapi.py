@@ -8,7 +8,7 @@ import unittest
 
 from weir_server import ROOT, Answer, Server, phq9, wait_for
 
-PROFILES = ("/debug/pprof/heap", "/debug/pprof/profile")  # a sanitized build takes none
+PROFILES = ("/debug/pprof/heap", "/debug/pprof/allocs", "/debug/pprof/profile")  # none if sanitized
 # What any request may get: said once, in the description of the document.
 GENERAL = {"400", "405", "408", "413", "417", "431", "500", "501", "505"}
 ROUTE = re.compile(r'net::Method::k(\w+),\s*"(/[^"]*)"')
@@ -313,14 +313,15 @@ class OpenApi(unittest.TestCase):
             self.ask("GET", path)
         self.ask("POST", "/debug/pprof/symbol", body="0x401000")
         self.sanitized = self.server.admin(PROFILES[0]).status == 501
-        heap, profile = PROFILES
+        heap, *lasting = PROFILES
         self.ask("GET", heap, status=501 if self.sanitized else 200)
-        self.ask("GET", profile, profile + "?seconds=1", status=501 if self.sanitized else 200)
         self.ask("GET", heap, heap + "?seconds=1", status=400)
-        for seconds in ("abc", "", "0", "-1", "301", "1.5", "99999999999"):
-            refused = self.ask("GET", profile, f"{profile}?seconds={seconds}", status=400).json()
-            self.assertIn("from 1 to 300", refused["detail"])
-        self.ask("GET", profile, profile + "?seconds=%", status=400)
+        for profile in lasting:
+            self.ask("GET", profile, profile + "?seconds=1", status=501 if self.sanitized else 200)
+            for seconds in ("abc", "", "0", "-1", "301", "1.5", "99999999999"):
+                refused = self.ask("GET", profile, f"{profile}?seconds={seconds}", status=400).json()
+                self.assertIn("from 1 to 300", refused["detail"])
+            self.ask("GET", profile, profile + "?seconds=%", status=400)
         problem = {"$ref": "#/components/schemas/Problem"}
         for method, path, status in (("GET", "/none", 404), ("DELETE", "/metrics", 405)):
             refused = self.server.request(method, path, port=self.server.admin_port)

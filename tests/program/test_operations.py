@@ -51,11 +51,12 @@ class Metrics(unittest.TestCase):
 
 @unittest.skipUnless(shutil.which("go"), "Go is not installed: there is no `go tool pprof`")
 class Profiles(unittest.TestCase):
-    def top(self, server, path):
+    def top(self, server, path, *options):
         url = f"http://127.0.0.1:{server.admin_port}/debug/pprof/{path}"
         with tempfile.TemporaryDirectory() as folder:
             run = subprocess.run(
-                ["go", "tool", "pprof", "-symbolize=remote", "-nodecount=500", "-top", url],
+                ["go", "tool", "pprof", "-symbolize=remote", "-nodecount=500", "-top",
+                 *options, url],
                 capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
                 env={**os.environ, "PPROF_TMPDIR": folder})
         return run.stdout + run.stderr
@@ -67,17 +68,20 @@ class Profiles(unittest.TestCase):
             for i in range(20):
                 submit_many(server, 1000, f"a{i}-")
             self.assertIn("weir::", self.top(server, "heap"))
-            # 2 s, in which the tasks work off what was submitted and the reports go on.
+            # 2 s each, in which the tasks work off what was submitted and the reports go on.
             worker = subprocess.Popen(
                 [PROGRAM, "surge", "--url", f"http://127.0.0.1:{server.port}", "--patients",
-                 "20000", "--over", "3s"],
+                 "20000", "--over", "6s"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
             try:
-                profile = self.top(server, "profile?seconds=2")
+                profiles = [self.top(server, "profile?seconds=2"),
+                            self.top(server, "allocs?seconds=2", "-sample_index=alloc_space"),
+                            self.top(server, "allocs?seconds=2", "-sample_index=alloc_objects")]
             finally:
                 worker.kill()
                 worker.wait()
-            self.assertIn("weir::", profile)
+            for profile in profiles:
+                self.assertIn("weir::", profile)
 
 
 class Reload(unittest.TestCase):
