@@ -219,7 +219,7 @@ def overloaded(figures, name, weir, capacity, times, least_goodput, scale):
     before = rss_bytes(weir.pid)
     urgent_before = weir.shed("urgent")
     result = offer(times, seconds)
-    grown = rss_bytes(weir.pid) / before - 1
+    grown = rss_bytes(weir.pid) - before
     goodput = result["acknowledged"] / result["seconds"]
     urgent_sent = result["acknowledged"] * 0.01 + weir.shed("urgent") - urgent_before
     figures.add("overload", f"{name}: goodput, share of capacity", goodput / capacity,
@@ -228,8 +228,9 @@ def overloaded(figures, name, weir, capacity, times, least_goodput, scale):
     figures.add("overload", f"{name}: p99 of the accepted, to that at 80 %",
                 result["latency"]["p99_ms"] / normal, at_most=3,
                 note=f"{result['latency']['p99_ms']:.1f} to {normal:.1f} ms")
-    figures.add("overload", f"{name}: RSS growth", grown * 100, "%", at_most=10,
-                note=f"from {before / MIB:.0f} MiB")
+    figures.add("overload", f"{name}: RSS growth", grown / before * 100, "%", at_most=10,
+                note=f"from {before / MIB:.0f} MiB, "
+                     f"{grown / max(1, result['acknowledged']):.1f} bytes for each report taken")
     figures.add("overload", f"{name}: urgent reports shed",
                 (weir.shed("urgent") - urgent_before) / max(1, urgent_sent) * 100, "%", at_most=0.1)
     time.sleep(2)

@@ -35,6 +35,7 @@
 #include "journal/journal.h"
 #include "net/client/client.h"
 #include "net/server.h"
+#include "observe/allocator.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "observe/profile.h"
@@ -367,6 +368,7 @@ class Program {
         return kDone;
       }
       archiver_->Tick();
+      observe::ReleaseFreePages(config_.memory.free_bytes_max);
       credentials_->ReloadChanged(*log_);
     }
     return kFailed;
@@ -388,6 +390,7 @@ class Program {
     }
     config_ = config::Reloaded(config_, *fresh);
     if (const auto level = observe::ParseLevel(config_.log.level)) log_->SetLevel(*level);
+    observe::BoundThreadCaches(config_.memory.thread_cache_bytes_max);
     // It was checked with the whole configuration.
     WEIR_CHECK(governance_->Reload(config_, *server_).has_value());
     breakers_->Configure(BreakersOptions(config_), clock_.SteadyNs());
@@ -489,6 +492,7 @@ class Program {
 
 int RunServer(config::Config config, const ConfigArguments& arguments, io::FileSystem& files) {
   observe::EnableHeapSampling();
+  observe::BoundThreadCaches(config.memory.thread_cache_bytes_max);
   return Program(std::move(config), arguments, files).Run();
 }
 

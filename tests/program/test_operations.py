@@ -1,16 +1,18 @@
 """What an operator sees and does: metrics, profiles, reload, archive, tokens."""
 
+import contextlib
 import http.client
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
 
-from weir_server import PROGRAM, ROOT, Server, phq9, wait_for
+from weir_server import PROGRAM, ROOT, Server, full_scale, phq9, wait_for
 
 INSTRUMENTS = os.path.join(ROOT, "config", "instruments")
 
@@ -84,6 +86,23 @@ class Profiles(unittest.TestCase):
                 self.assertIn("weir::", profile)
 
 
+MIB = 1 << 20
+
+
+def bodies_at_once(server, bodies):
+    """Submits them so that all are in the server's memory together."""
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+                       for _ in bodies]
+        for connection, body in zip(connections, bodies):
+            connection.sendall(f"POST /submit HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                               f"Content-Length: {len(body)}\r\n\r\n{body[:-1]}".encode())
+        for connection, body in zip(connections, bodies):
+            connection.sendall(body[-1:].encode())
+        for connection in connections:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 202"), "a body was not taken"
+
+
 class Reload(unittest.TestCase):
     def test_sighup_takes_what_it_can_and_says_what_it_cannot(self):
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file, Server() as server:
@@ -131,6 +150,31 @@ class Reload(unittest.TestCase):
                     file.write(text.replace('">= 15"', '">= 16"'))
                 self.assertEqual(reload(), ["gad7"])
                 self.assertEqual(reload(), ["gad7"], "told once")
+
+
+@unittest.skipUnless(full_scale(), "a sanitized program has another allocator")
+class Memory(unittest.TestCase):
+    def test_freed_pages_are_the_systems_again(self):
+        def free():
+            text = server.admin("/metrics").body.decode()
+            return float(re.search(r'^weir_process_heap_bytes{kind="page_heap_free"} (\S+)$', text, re.M).group(1))
+
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            def configure(size):
+                file.seek(0)
+                file.truncate()
+                file.write(f"Memory: {{FreeBytesMax: {size}}}\n")
+                file.flush()
+
+            configure("1GiB")
+            with Server(config=file.name) as server:
+                bodies_at_once(server, [json.dumps({"report_id": f"r{i}", "patient_id": "p", "data": "x" * 900_000})
+                                        for i in range(16)])
+                self.assertGreater(free(), 4 * MIB)
+                configure("2MiB")
+                server.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: free() <= 2 * MIB, 10, "free pages were given back")
+                self.assertGreater(free(), 0, "not all of them")
 
 
 class Archive(unittest.TestCase):

@@ -168,6 +168,12 @@ struct Log {
   double access_share = 0;
 };
 
+// What the allocator keeps of memory that was freed.
+struct Memory {
+  uint64_t free_bytes_max = 1u << 20;          // in whole pages, looked at each second
+  uint64_t thread_cache_bytes_max = 4u << 20;  // in the caches of all threads together
+};
+
 struct Shutdown {
   int drain_ms = 10'000;  // answers in progress
 };
@@ -199,6 +205,7 @@ struct Config {
   std::map<std::string, Study> studies;
   Trace trace;
   Log log;
+  Memory memory;
   Shutdown shutdown;
 };
 

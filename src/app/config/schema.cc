@@ -283,6 +283,20 @@ void AddStoreAndTasks(Table& t) {
       .Reloadable();
 }
 
+void AddMemory(Table& t) {
+  t.Add("Memory.FreeBytesMax", Type::kSize,
+        "Freed memory, in whole pages, that is kept for use again; what is more is the system's "
+        "again within a second.",
+        [](Config& c) { return &c.memory.free_bytes_max; })
+      .Between(0, kTiB)
+      .Reloadable();
+  t.Add("Memory.ThreadCacheBytesMax", Type::kSize,
+        "Freed memory that threads keep for themselves, all together.",
+        [](Config& c) { return &c.memory.thread_cache_bytes_max; })
+      .Between(512 * 1024, kGiB)
+      .Reloadable();
+}
+
 void AddLogAndShutdown(Table& t) {
   t.Add("Log.Level", Type::kText, "The least level that is written.",
         [](Config& c) { return &c.log.level; })
@@ -333,6 +347,7 @@ const std::vector<Key>& Schema() {
     AddAlerts(table);
     AddStudies(table);
     AddTrace(table);
+    AddMemory(table);
     AddLogAndShutdown(table);
     return table.Take();
   }();
