@@ -107,8 +107,8 @@ bool HttpHandler::LetIn(net::Loop& loop, const net::Request& request, const secu
                         net::Mark* mark) {
   if (parts_.limits->Limits(guard::LimitKind::kAddress)) {
     const auto trusted = parts_.trusted_proxies();
-    const std::string_view client =
-        net::ClientAddress(request.peer, request.Find("X-Forwarded-For"), *trusted);
+    const std::string client =
+        net::ClientAddress(request.peer, request.FindAll("X-Forwarded-For"), *trusted);
     if (!WithinLimit(loop, request, guard::LimitKind::kAddress, client)) return false;
   }
   if (route.criticality == guard::Criticality::kReport) return true;  // its service asks

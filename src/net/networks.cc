@@ -2,10 +2,38 @@
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
+#include <optional>
 
 namespace weir::net {
 
 namespace ip = boost::asio::ip;
+
+namespace {
+
+// An IPv4 address in IPv6 form is that address.
+ip::address Plain(const ip::address& address) {
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+  return ip::make_address_v4(ip::v4_mapped, address.to_v6());
+}
+
+std::string Spelled(const ip::address& address) { return Plain(address).to_string(); }
+
+// "198.51.100.1", "2001:db8::1", "[2001:db8::1]", each with or without a port; white space around.
+std::optional<ip::address> ParseNamed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t";
+  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+  text = text.substr(0, text.find_last_not_of(kSpace) + 1);
+  if (text.starts_with('[')) {
+    text = text.substr(1, text.find(']') - 1);
+  } else if (std::ranges::count(text, ':') == 1) {
+    text = text.substr(0, text.find(':'));
+  }
+  boost::system::error_code error;
+  const auto address = ip::make_address(std::string(text), error);
+  return error ? std::nullopt : std::optional(address);
+}
+
+}  // namespace
 
 base::Result<Networks> Networks::Parse(const std::vector<std::string>& texts) {
   Networks networks;
@@ -29,11 +57,9 @@ base::Result<Networks> Networks::Parse(const std::vector<std::string>& texts) {
 
 bool Networks::Contain(std::string_view text) const {
   boost::system::error_code error;
-  ip::address address = ip::make_address(std::string(text), error);
+  const ip::address parsed = ip::make_address(std::string(text), error);
   if (error) return false;
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    address = ip::make_address_v4(ip::v4_mapped, address.to_v6());
-  }
+  const ip::address address = Plain(parsed);
   if (address.is_v4()) {
     return std::ranges::any_of(v4_, [&](const ip::network_v4& network) {
       return ip::network_v4(address.to_v4(), network.prefix_length()).canonical() == network;
@@ -44,19 +70,21 @@ bool Networks::Contain(std::string_view text) const {
   });
 }
 
-std::string_view ClientAddress(std::string_view peer, std::string_view forwarded_for,
-                               const Networks& trusted) {
-  std::string_view address = peer;
-  while (!forwarded_for.empty() && trusted.Contain(address)) {
-    const size_t comma = forwarded_for.rfind(',');
-    std::string_view named =
-        comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1);
-    forwarded_for =
-        comma == std::string_view::npos ? std::string_view() : forwarded_for.substr(0, comma);
-    while (named.starts_with(' ')) named.remove_prefix(1);
-    while (named.ends_with(' ')) named.remove_suffix(1);
-    if (named.empty()) break;
-    address = named;
+std::string ClientAddress(std::string_view peer, std::span<const std::string_view> forwarded_for,
+                          const Networks& trusted) {
+  boost::system::error_code error;
+  const auto connected = ip::make_address(std::string(peer), error);
+  std::string address = error ? std::string(peer) : Spelled(connected);
+  for (auto line = forwarded_for.rbegin(); line != forwarded_for.rend(); ++line) {
+    std::string_view left = *line;
+    while (!left.empty()) {
+      const size_t comma = left.rfind(',');
+      const bool first = comma == std::string_view::npos;
+      const auto named = ParseNamed(first ? left : left.substr(comma + 1));
+      if (!named || !trusted.Contain(address)) return address;
+      address = Spelled(*named);
+      left = first ? std::string_view() : left.substr(0, comma);
+    }
   }
   return address;
 }

@@ -3,6 +3,7 @@
 
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,9 +28,11 @@ class Networks {
 };
 
 // Who sent a request that came from `peer`: while that is a trusted proxy, the address that it
-// added last to `forwarded_for` (X-Forwarded-For), and so on from the right. What a proxy that is
-// not trusted, or the client itself, has written there counts for nothing.
-std::string_view ClientAddress(std::string_view peer, std::string_view forwarded_for,
-                               const Networks& trusted);
+// added last to `forwarded_for` (the lines of X-Forwarded-For), and so on from the right, whether
+// proxies have added to its line or lines of their own. What a proxy that is not trusted, or the
+// client itself, has written there counts for nothing; nor does what is no address, a port aside.
+// Each address has one spelling.
+std::string ClientAddress(std::string_view peer, std::span<const std::string_view> forwarded_for,
+                          const Networks& trusted);
 
 }  // namespace weir::net

@@ -31,16 +31,38 @@ TEST(Networks, WhatIsNoNetworkIsNamed) {
   }
 }
 
+std::string ClientOf(std::string_view peer, const std::vector<std::string_view>& forwarded_for) {
+  return ClientAddress(peer, forwarded_for, Trusted());
+}
+
 TEST(Networks, OnlyATrustedProxyNamesTheClient) {
-  const Networks trusted = Trusted();
-  EXPECT_EQ(ClientAddress("203.0.113.5", "198.51.100.1", trusted), "203.0.113.5");
-  EXPECT_EQ(ClientAddress("10.0.0.1", "198.51.100.1", trusted), "198.51.100.1");
-  EXPECT_EQ(ClientAddress("10.0.0.1", "6.6.6.6, 198.51.100.1", trusted), "198.51.100.1")
+  EXPECT_EQ(ClientOf("203.0.113.5", {"198.51.100.1"}), "203.0.113.5");
+  EXPECT_EQ(ClientOf("10.0.0.1", {"198.51.100.1"}), "198.51.100.1");
+  EXPECT_EQ(ClientOf("10.0.0.1", {"6.6.6.6, 198.51.100.1"}), "198.51.100.1")
       << "what the client wrote itself counts for nothing";
-  EXPECT_EQ(ClientAddress("10.0.0.1", "198.51.100.1 , 10.2.0.1", trusted), "198.51.100.1");
-  EXPECT_EQ(ClientAddress("10.0.0.1", "", trusted), "10.0.0.1");
-  EXPECT_EQ(ClientAddress("10.0.0.1", "10.0.0.2", trusted), "10.0.0.2");
-  EXPECT_EQ(ClientAddress("10.0.0.1", " , ", trusted), "10.0.0.1");
+  EXPECT_EQ(ClientOf("10.0.0.1", {"198.51.100.1 , 10.2.0.1"}), "198.51.100.1");
+  EXPECT_EQ(ClientOf("10.0.0.1", {}), "10.0.0.1");
+  EXPECT_EQ(ClientOf("10.0.0.1", {""}), "10.0.0.1");
+  EXPECT_EQ(ClientOf("10.0.0.1", {"10.0.0.2"}), "10.0.0.2");
+  EXPECT_EQ(ClientOf("10.0.0.1", {" , "}), "10.0.0.1");
+}
+
+TEST(Networks, AProxyMayAddALineOfItsOwn) {
+  EXPECT_EQ(ClientOf("10.0.0.1", {"6.6.6.6", "198.51.100.1"}), "198.51.100.1");
+  EXPECT_EQ(ClientOf("10.0.0.1", {"6.6.6.6, 198.51.100.1", "10.2.0.1"}), "198.51.100.1");
+}
+
+TEST(Networks, AClientHasOneSpelling) {
+  for (const char* same : {"198.51.100.1:4711", "::ffff:198.51.100.1", "[::ffff:198.51.100.1]:443",
+                           "\t198.51.100.1"}) {
+    EXPECT_EQ(ClientOf("10.0.0.1", {same}), "198.51.100.1") << same;
+  }
+  for (const char* same : {"2001:DB9:0::1", "[2001:db9::1]", "[2001:db9:0:0::1]:443"}) {
+    EXPECT_EQ(ClientOf("::ffff:10.0.0.1", {same}), "2001:db9::1") << same;
+  }
+  for (const char* none : {"unknown", "198.51.100.1, _hidden", "[", "[]", ":", "198.51.100"}) {
+    EXPECT_EQ(ClientOf("10.0.0.1", {none}), "10.0.0.1") << none;
+  }
 }
 
 }  // namespace
