@@ -13,6 +13,10 @@ namespace {
 // many bytes as it reads at once (Go's client: 4 KiB).
 constexpr uint64_t kUpdatesPerData = 2;
 constexpr uint64_t kBytesPerUpdate = 1024;
+// A header of more than the limit is answered 431, and its rest is read past. Of one that is so
+// many times as long nothing more is read: a reference of one byte to HPACK's dynamic table brings
+// up to 4,000.
+constexpr size_t kHeadersPerBomb = 4;
 
 // A stream that had to be ended for what the client sent on it is as good as taken back by the
 // client (CVE-2025-8671): what it asked for goes on here, and the stream no longer counts.
@@ -42,6 +46,7 @@ struct Http2Session::Callbacks {
     Http2Session& self = Of(user);
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     self.header_since_ns_ = self.host_.now_ns;
+    self.header_bytes_ = 0;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     self.newest_stream_ = std::max(self.newest_stream_, frame->hd.stream_id);
     ++self.streams_begun_;
@@ -53,10 +58,16 @@ struct Http2Session::Callbacks {
   static int Header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
                     size_t name_size, const uint8_t* value, size_t value_size, uint8_t,
                     void* user) {
-    Stream* const stream = Of(user).Find(frame->hd.stream_id);
+    Http2Session& self = Of(user);
+    self.header_bytes_ += name_size + value_size;
+    if (self.header_bytes_ > kHeadersPerBomb * self.host_.limits.header_bytes_max) {
+      self.End(NGHTTP2_ENHANCE_YOUR_CALM);
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    Stream* const stream = self.Find(frame->hd.stream_id);
     if (!stream || stream->begun) return 0;  // trailers are read past
-    Of(user).OnHeader(*stream, {reinterpret_cast<const char*>(name), name_size},
-                      {reinterpret_cast<const char*>(value), value_size});
+    self.OnHeader(*stream, {reinterpret_cast<const char*>(name), name_size},
+                  {reinterpret_cast<const char*>(value), value_size});
     return 0;
   }
   static int FrameReceived(nghttp2_session*, const nghttp2_frame* frame, void* user) {

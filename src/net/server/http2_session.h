@@ -6,8 +6,8 @@
 // While more than that waits in answers, further requests are postponed, in the order in which they
 // came; where there is no memory for them, or the client takes nothing for too long, they are
 // refused (REFUSED_STREAM: it is safe to send them again). Floods end the connection: streams taken
-// back (CVE-2023-44487) and frames that ask for nothing are counted, CONTINUATION without end is
-// nghttp2's to refuse (CVE-2024-28182).
+// back (CVE-2023-44487) and frames that ask for nothing are counted, a header is decoded to a few
+// times its limit, CONTINUATION without end is nghttp2's to refuse (CVE-2024-28182).
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -102,6 +102,7 @@ class Http2Session final : public Session {
   std::string lines_;  // scratch: an answer's header
   std::vector<nghttp2_nv> fields_;
   int64_t header_since_ns_ = kNone;  // one that is not complete
+  size_t header_bytes_ = 0;          // of the newest header or trailers, decoded
   int64_t rest_since_ns_;
   int64_t progress_ns_ = 0;
   int64_t second_began_ns_ = 0;

@@ -61,6 +61,38 @@ TEST(Http2Session, EndsAFloodAndServesOthers) {
   }
 }
 
+// HPACK: one entry of the dynamic table, which is then named by one byte each time.
+std::string Bomb(size_t times) {
+  const std::string value(3000, 'v');
+  // The value's length in seven bits and then by seven: 127 + 0x39 + 0x16 × 128.
+  return std::string("\x40\x01x\x7f\xb9\x16", 6) + value + std::string(times, '\xbe');
+}
+
+TEST(Http2Session, AHeaderIsNotDecodedFarBeyondItsLimit) {
+  const std::string get(
+      "\x82\x86\x84\x41\x01"
+      "a",
+      6);
+  for (const bool in_trailers : {false, true}) {
+    SCOPED_TRACE(in_trailers);
+    LoopHarness harness;
+    const ConnectionId id = harness.Connect();
+    const std::string post(
+        "\x83\x86\x84\x41\x01"
+        "a",
+        6);
+    harness.Receive(id, kOpening + (in_trailers ? Frame(1, 4, 1, post) + Frame(1, 5, 1, Bomb(8000))
+                                                : Frame(1, 5, 1, get + Bomb(8000))));
+    EXPECT_TRUE(harness.closed(id));
+    EXPECT_THAT(harness.Sent(id), HasSubstr(GoAway('\x0b')));
+  }
+  LoopHarness harness;
+  const ConnectionId id = harness.Connect();
+  harness.Receive(id, kOpening + Frame(1, 5, 1, get + Bomb(8)) + GetOn(3));
+  EXPECT_FALSE(harness.closed(id)) << "too long, and no bomb";
+  EXPECT_THAT(harness.Sent(id), HasSubstr("GET /? "));
+}
+
 std::string WindowUpdate(uint32_t stream, uint32_t bytes) {
   std::string payload;
   for (const int shift : {24, 16, 8, 0}) payload.push_back(static_cast<char>(bytes >> shift));
