@@ -10,7 +10,7 @@
 namespace weir::app {
 namespace {
 
-// A body of more than this is not read before its sender is known.
+// A body of more than this, or a compressed one, is not read before its sender is known.
 constexpr uint64_t kUnknownSenderBodyMax = 16u << 10;
 
 const security::Identity kNobody{.name = "anonymous", .scopes = {}, .studies = {}};
@@ -286,7 +286,7 @@ security::Call HttpHandler::MakeCall(net::Loop& loop, const net::Request& reques
 net::Handler::Decision HttpHandler::OnHeaders(net::Loop& loop, const net::Request& request) {
   if (!request.has_body) return {};
   const bool large = !request.content_length || *request.content_length > kUnknownSenderBodyMax ||
-                     !request.Find("expect").empty();
+                     !request.Find("expect").empty() || !request.Find("content-encoding").empty();
   const auto match = router_.Find(request.method, request.path);
   const bool in_pieces = match.id && parts_.routes[*match.id].begin;
   if (!large && !in_pieces) return {};

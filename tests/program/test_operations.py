@@ -227,6 +227,13 @@ class Tokens(unittest.TestCase):
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         return server.submit(phq9("r", "p", [0] * 9), headers=headers).status
 
+    def answer_to_header(self, server, line):
+        """To a report whose body of 100 bytes never comes."""
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(b"POST /submit HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n"
+                               + line.encode() + b"\r\n\r\n")
+            return connection.recv(4096)
+
     def test_a_token_closes_the_server_opens_it_to_its_holder_and_is_revoked(self):
         with Server() as server:
             self.assertEqual(self.status(server), 202)
@@ -238,6 +245,7 @@ class Tokens(unittest.TestCase):
             self.assertEqual(refused.status, 403)
             self.assertIn("the scope `operate`", refused.json()["detail"])
             self.assertIn('error="insufficient_scope", scope="operate"', refused.headers["WWW-Authenticate"])
+            self.assertIn(b" 401 ", self.answer_to_header(server, "Content-Encoding: gzip"))
             self.assertNotIn(secret, self.run_weir(server, "tokens", "list").stdout)
             self.assertEqual(self.run_weir(server, "tokens", "revoke", "app").returncode, 0)
             wait_for(lambda: self.status(server, secret) == 401, 10, "revoked")
