@@ -92,6 +92,27 @@ class Connections(unittest.TestCase):
             within[1].close()
             self.assertTrue(wait_for(lambda: self.served_anew(server), 10, "a place is free"))
 
+    def test_past_the_memory_for_bodies_sockets_wait_and_all_are_served(self):
+        body = b'{"report_id":"large-%05d","patient_id":"p","data":"well"' + b" " * 100_000 + b"}"
+        length = len(body % 0)
+        for transport in ("epoll", "io_uring"):
+            with self.subTest(transport), Server(sets=[
+                    f"Net.Transport={transport}", "Http.Loops=1", "Http.BodyMemoryBytesMax=4MiB",
+                    "Http.BodyBytesMax=512KiB"]) as server:
+                large = [socket.create_connection(("127.0.0.1", server.port), timeout=30)
+                         for _ in range(110)]
+                self.open += large
+                for connection in large:
+                    connection.sendall(b"POST /submit HTTP/1.1\r\nHost: a\r\n"
+                                       b"Content-Length: %d\r\n\r\n" % length)
+                for part in (slice(0, 60_000), slice(60_000, None)):
+                    for number, connection in enumerate(large):
+                        connection.sendall((body % number)[part])
+                    # Who needs no memory is served meanwhile.
+                    self.assertIn(b" 20", answer(self.connect(server, 1)))
+                for connection in large:
+                    self.assertIn(b" 202 ", answer(connection))
+
     def test_a_hundred_thousand_that_try_to_open_do_not_hinder_those_within(self):
         tries = 100_000 if full_scale() else 5_000
         with Server(sets=["Http.ConnectionsMax=1000"]) as server:

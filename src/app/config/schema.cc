@@ -95,7 +95,9 @@ void AddHttp(Table& t) {
         [](Config& c) { return &c.http.limits.streamed_body_bytes_max; })
       .Between(1024, kTiB);
   t.Add("Http.BodyMemoryBytesMax", Type::kSize,
-        "Bodies that have arrived in part, of all connections together.",
+        "Bodies that have arrived in part, of all connections together. Past it connections that "
+        "have "
+        "sent some are not read until there is room again; past an eighth more they get 503.",
         [](Config& c) { return &c.http.limits.body_memory_bytes_max; })
       .Between(kMiB, kTiB);
   t.Add(

@@ -21,6 +21,7 @@ namespace {
 constexpr int kEventsPerTurn = 512;
 constexpr int kAcceptsPerTurn = 64;
 constexpr size_t kReceiveBytes = 64u << 10;
+constexpr size_t kReceiveBytesLess = 4u << 10;
 constexpr uint64_t kListenerTag = UINT64_MAX;
 constexpr uint64_t kWakeTag = UINT64_MAX - 1;
 constexpr uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
@@ -43,7 +44,11 @@ base::Result<std::unique_ptr<EpollTransport>> EpollTransport::Create() {
 }
 
 EpollTransport::EpollTransport(int epoll, int wake, int reserve)
-    : epoll_(epoll), wake_(wake), reserve_(reserve), buffer_(new char[kReceiveBytes]) {}
+    : epoll_(epoll),
+      wake_(wake),
+      reserve_(reserve),
+      buffer_(new char[kReceiveBytes]),
+      receive_bytes_(kReceiveBytes) {}
 
 EpollTransport::~EpollTransport() {
   for (const Connection& connection : connections_) {
@@ -154,13 +159,13 @@ void EpollTransport::ReceiveOnce(ConnectionId id, TransportEvents& events) {
   ssize_t size = 0;
   if (!connection.finished) {
     do {
-      size = recv(connection.descriptor, buffer_.get(), kReceiveBytes, 0);
+      size = recv(connection.descriptor, buffer_.get(), receive_bytes_, 0);
     } while (size < 0 && errno == EINTR);
   }
   if (size > 0 && !connection.paused) {
     // More may wait: a full buffer, or an end that was announced with the data.
     const bool more =
-        static_cast<size_t>(size) == kReceiveBytes || connection.readable || connection.broken;
+        static_cast<size_t>(size) >= receive_bytes_ || connection.readable || connection.broken;
     events.OnReceived(id, {buffer_.get(), static_cast<size_t>(size)});
     Connection& after = connections_[id];
     if (!more || after.generation != generation || after.descriptor < 0) return;
@@ -220,6 +225,10 @@ size_t EpollTransport::Send(ConnectionId id, std::string_view bytes) {
     epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.descriptor, &event);
   }
   return taken;
+}
+
+void EpollTransport::ReceiveLess(bool less) {
+  receive_bytes_ = less ? kReceiveBytesLess : kReceiveBytes;
 }
 
 void EpollTransport::PauseReceiving(ConnectionId id) { connections_[id].paused = true; }

@@ -28,6 +28,7 @@ class EpollTransport final : public Transport {
   void Wake() override;
   size_t Send(ConnectionId id, std::string_view bytes) override;
   void PauseReceiving(ConnectionId id) override;
+  void ReceiveLess(bool less) override;
   void ResumeReceiving(ConnectionId id) override;
   void FinishSending(ConnectionId id) override;
   void Close(ConnectionId id, bool reset) override;
@@ -65,6 +66,7 @@ class EpollTransport final : public Transport {
   std::vector<Again> again_;
   std::vector<Again> reading_again_;  // scratch
   std::unique_ptr<char[]> buffer_;
+  size_t receive_bytes_;  // at once
 };
 
 }  // namespace weir::net

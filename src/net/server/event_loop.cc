@@ -221,6 +221,7 @@ void EventLoop::RunTimers() {
 }
 
 void EventLoop::RunDeferred() {
+  host_->GrantMemory();
   // What is deferred meanwhile is done in the next turn, which then does not wait: a client that
   // reads as fast as a handler writes must not keep the others out.
   deferred_.swap(host_->deferred);
@@ -239,6 +240,7 @@ void EventLoop::CloseClosing() {
     const SessionHost::Closing closing = host_->closing[i];
     Session& session = *closing.session;
     session.Abandon();
+    host_->ForgetMemory(session);
     wheel_.Remove(session);
     if (SessionHost::IsDeferred(session)) std::erase(host_->deferred, &session);
     transport_->Close(session.id(), closing.reset);

@@ -66,7 +66,7 @@ class EventLoop final : public Loop, private TransportEvents {
   // Work waits that needs no event.
   bool busy() const {
     return !host_->deferred.empty() || !host_->closing.empty() || !host_->notices.empty() ||
-           any_posted_.load();
+           host_->may_grant_memory() || any_posted_.load();
   }
   // Until something must be done, at most `timeout_ns_max`.
   int64_t NextTimeout(int64_t timeout_ns_max) const;

@@ -123,7 +123,7 @@ void Http1Session::Abandon() {
   if (body_ && body_->plan().reader) host_.NotifyAborted(body_->plan().reader);
   body_.reset();
   partial_ = {};
-  host_.ReserveMemory(-static_cast<ptrdiff_t>(std::exchange(accounted_bytes_, 0)));
+  host_.ReserveMemory(*this, -static_cast<ptrdiff_t>(std::exchange(accounted_bytes_, 0)));
 }
 
 void Http1Session::StopReading() {
@@ -151,7 +151,8 @@ void Http1Session::Settle() {
     }
   }
   if (answers_.wants_drained() || (blocked_ && MayBegin())) host_.Defer(*this);
-  SetPaused(blocked_ || (body_ && body_->paused()) || (!reading_ && !lingering_));
+  SetPaused(blocked_ || (body_ && body_->paused()) || (!reading_ && !lingering_) ||
+            (awaits_memory() && reading_));
   UpdateDeadline();
 }
 
@@ -202,6 +203,10 @@ void Http1Session::OnDeadline(int64_t now_ns) {
   if (lingering_) return host_.Close(*this, false);
   if (body_ || started_ns_ != kNone) {
     host_.counters.timeouts.Add(1);
+    if (awaits_memory()) {
+      Fail(kBusy);
+      return Settle();
+    }
     Fail({408, body_ ? "the body took too long to arrive" : "the header took too long to arrive"});
     return Settle();
   }
@@ -220,8 +225,8 @@ void Http1Session::AccountMemory() {
   size_t bytes = body_ ? body_->memory() : 0;
   if (!partial_.empty()) bytes += partial_.capacity();
   if (bytes == accounted_bytes_) return;
-  if (host_.ReserveMemory(static_cast<ptrdiff_t>(bytes) -
-                          static_cast<ptrdiff_t>(accounted_bytes_))) {
+  if (host_.ReserveMemory(
+          *this, static_cast<ptrdiff_t>(bytes) - static_cast<ptrdiff_t>(accounted_bytes_))) {
     accounted_bytes_ = bytes;
     return;
   }

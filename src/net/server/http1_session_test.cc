@@ -442,31 +442,6 @@ TEST(Http1Session, AnIdleLoopSleepsUntilItsNextDeadline) {
   EXPECT_GT(harness.loop().NextTimeout(Transport::kForever), 50'000'000'000);
 }
 
-TEST(Http1Session, PartialRequestsShareABoundedMemory) {
-  const Limits limits{.body_memory_bytes_max = 1u << 20};
-  LoopHarness harness(limits);
-  std::vector<ConnectionId> ids;
-  for (int i = 0; i < 40; ++i) {
-    ids.push_back(harness.Connect());
-    harness.Receive(ids.back(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" +
-                                    std::string(50'000, 'x'));
-  }
-  size_t refused = 0;
-  for (const ConnectionId id : ids) {
-    const std::string sent = harness.Sent(id);
-    if (sent.empty()) continue;
-    EXPECT_THAT(sent, StartsWith("HTTP/1.1 503"));
-    EXPECT_THAT(sent, HasSubstr("Retry-After: "));
-    ++refused;
-  }
-  EXPECT_GE(refused, 10u);
-  EXPECT_LE(refused, 30u);
-  EXPECT_LE(harness.loop().memory_held(), limits.body_memory_bytes_max);
-  for (const ConnectionId id : ids) harness.transport().at(id).broken = true;
-  harness.Turn();
-  EXPECT_EQ(harness.loop().memory_held(), 0u);
-}
-
 // What an attacker may send: the loop survives it, answers nothing twice, and lets go of
 // everything.
 TEST(Http1Session, SurvivesGarbageInAnyPieces) {

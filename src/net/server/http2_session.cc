@@ -228,8 +228,8 @@ bool Http2Session::AccountMemory(Stream& stream) {
   if (stream.body) bytes += stream.body->memory();
   if (stream.body || stream.postponed) bytes += stream.unread.capacity();
   if (bytes == stream.accounted_bytes) return true;
-  if (!host_.ReserveMemory(static_cast<ptrdiff_t>(bytes) -
-                           static_cast<ptrdiff_t>(stream.accounted_bytes))) {
+  if (!host_.ReserveMemory(
+          *this, static_cast<ptrdiff_t>(bytes) - static_cast<ptrdiff_t>(stream.accounted_bytes))) {
     return false;
   }
   stream.accounted_bytes = bytes;
@@ -301,7 +301,8 @@ void Http2Session::Settle() {
   if (out_.empty() && over) return BeginLinger();
   if (postponed_ > 0 && !ending_ && HasRoom()) host_.Defer(*this);
   // A client that does not read is not read either: its pings would else pile up as answers.
-  SetPaused(out_.size() >= host_.limits.send_buffer_bytes_max || ending_ || peer_finished_);
+  SetPaused(out_.size() >= host_.limits.send_buffer_bytes_max || ending_ || peer_finished_ ||
+            awaits_memory());
   UpdateDeadline();
 }
 
@@ -367,7 +368,7 @@ void Http2Session::OnDeadline(int64_t now_ns) {
     if (!stream.body || stream.body->paused()) continue;
     if (stream.body_since_ns + limits.body_timeout_ms * kMs > now_ns) continue;
     host_.counters.timeouts.Add(1);
-    Fail(stream, {408, "the body took too long to arrive"});
+    Fail(stream, awaits_memory() ? kBusy : Refusal{408, "the body took too long to arrive"});
   }
   const int rest_ms = any_request_ ? limits.idle_timeout_ms : limits.first_byte_timeout_ms;
   const bool idle = streams_.empty() && !waits && rest_since_ns_ + rest_ms * kMs <= now_ns;

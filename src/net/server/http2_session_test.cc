@@ -228,8 +228,10 @@ TEST(Http2Session, AnAnswerThatStandsStillHoldsUpNoOther) {
 }
 
 TEST(Http2Session, WhatWaitsIsBoundedInMemoryAndTime) {
-  LoopHarness harness(
-      {.send_buffer_bytes_max = 10'000, .body_memory_bytes_max = 30'000, .send_timeout_ms = 5'000});
+  LoopHarness harness({.body_bytes_max = 6'000,
+                       .send_buffer_bytes_max = 10'000,
+                       .body_memory_bytes_max = 24'000,
+                       .send_timeout_ms = 5'000});
   harness.handler().on_request = [&](Loop& loop, const Request& request) {
     loop.Respond(request.ticket, {.body = std::string(80'000, 'x')});
   };

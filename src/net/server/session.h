@@ -4,6 +4,12 @@
 // SessionHost is what the sessions of one loop share. Nothing here calls back into a session from
 // within a session's own call: what must follow is deferred to the end of the turn, so that a
 // handler may do anything anywhere.
+//
+// Requests that have arrived in part share a memory. Past its bound nobody who holds some of it is
+// read (the client's TCP waits) until there is room again. So that they cannot wait for one another
+// for ever, a few at a time go on all the same, in their order, within a reserve; what others have
+// sent when even that is used up is refused with 503. The time of who waits runs on, so that a
+// client that stands still holds nobody up for longer than that.
 #pragma once
 
 #include <cstddef>
@@ -75,6 +81,8 @@ class Session : public DeadlineWheel::Entry {
   [[nodiscard]] Refusal HandleGathered(RequestBody& body);
   // Stops or goes on receiving.
   void SetPaused(bool pause);
+  // Not read for want of memory: see SessionHost::ReserveMemory.
+  bool awaits_memory() const { return memory_ == Memory::kAwaited; }
 
   SessionHost& host_;
   const std::string peer_;
@@ -82,6 +90,10 @@ class Session : public DeadlineWheel::Entry {
  private:
   friend class SessionHost;
   const ConnectionId id_;
+  enum class Memory : uint8_t { kOwn, kAwaited, kOfReserve };
+  Memory memory_ = Memory::kOwn;
+  size_t memory_held_ = 0;  // partial requests, in bytes
+  size_t holder_ = 0;       // if it holds any: its place among SessionHost::holders_
   bool deferred_ = false;
   bool closing_ = false;
   bool paused_ = false;  // the transport was told
@@ -118,9 +130,16 @@ class SessionHost {
   BodyDecoder decoder;
   std::string decoded;
 
-  // Partial requests held, in bytes. False: over the loop's share; nothing was added.
-  bool ReserveMemory(ptrdiff_t bytes);
+  // Partial requests that a session holds, in bytes. False: over the loop's share and the reserve;
+  // nothing was added. Over the share alone: who holds any awaits memory, and is not read.
+  bool ReserveMemory(Session& session, ptrdiff_t bytes);
+  // It awaits none any longer, and holds none of the reserve.
+  void ForgetMemory(Session& session);
+  // Defers those that may go on.
+  void GrantMemory();
+  bool may_grant_memory() const;
   size_t memory_held() const { return memory_held_; }
+  bool memory_is_short() const { return memory_held_ > memory_.bodies_max; }
 
   // Answers that wait for their clients, in bytes: more, or fewer.
   void CountAnswers(ptrdiff_t bytes) { answers_held_ += static_cast<size_t>(bytes); }
@@ -169,6 +188,12 @@ class SessionHost {
   static bool IsDeferred(const Session& session) { return session.deferred_; }
 
  private:
+  bool reserve_has_room() const {
+    return (of_reserve_ + 1) * limits.body_bytes_max <= memory_reserve_ / 2;
+  }
+  void NoteHeld(Session& session, ptrdiff_t bytes);
+  void AwaitMemory(Session& session);
+
   DeadlineWheel& wheel_;
   CommonHeaders common_headers_;
   static constexpr size_t kSmallAnswer = 16u << 10;
@@ -177,6 +202,10 @@ class SessionHost {
   size_t memory_held_ = 0;
   size_t answers_held_ = 0;
   std::string retry_after_;  // of AnswerTo()
+  const size_t memory_reserve_;
+  std::vector<Session*> holders_;          // of memory
+  std::vector<Session*> awaiting_memory_;  // in the order in which they came
+  size_t of_reserve_ = 0;                  // sessions that go on although memory is short
   std::vector<std::string> buffers_;
 };
 

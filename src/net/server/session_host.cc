@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "net/problem.h"
 #include "net/server/session.h"
 #include "net/server/streamed_answer.h"
@@ -11,6 +13,10 @@ constexpr uint64_t kSequenceMask = (uint64_t{1} << kSequenceBits) - 1;
 // A turn's answers and no more; the rest of the memory goes back.
 constexpr size_t kBuffersKept = 256;
 constexpr size_t kBufferBytesKept = 16u << 10;
+// The reserve, as a part of the memory. Half of it is for those who go on; one body goes into that.
+constexpr size_t kReservePart = 4;
+// What a session receives at once when it is read again.
+constexpr size_t kReceivedBytes = 64u << 10;
 
 }  // namespace
 
@@ -24,12 +30,74 @@ SessionHost::SessionHost(Loop& loop_of, Handler& handler_of, Transport& transpor
       now_ns(now),
       wheel_(loop_of.deadlines()),
       common_headers_(server_name),
-      memory_(memory) {}
+      memory_(memory),
+      memory_reserve_(
+          std::max<size_t>(memory.bodies_max / kReservePart, 2 * limits_of.body_bytes_max)) {}
 
-bool SessionHost::ReserveMemory(ptrdiff_t bytes) {
-  if (bytes > 0 && memory_held_ + static_cast<size_t>(bytes) > memory_.bodies_max) return false;
-  memory_held_ += static_cast<size_t>(bytes);
+bool SessionHost::ReserveMemory(Session& session, ptrdiff_t bytes) {
+  const bool goes_on = session.memory_ == Session::Memory::kOfReserve;
+  const size_t most = memory_.bodies_max + (goes_on ? memory_reserve_ : memory_reserve_ / 2);
+  if (bytes > 0 && memory_held_ + static_cast<size_t>(bytes) > most) return false;
+  const bool was_short = memory_is_short();
+  NoteHeld(session, bytes);
+  if (bytes < 0 && session.memory_ != Session::Memory::kOwn) {
+    ForgetMemory(session);
+    Defer(session);
+  }
+  if (memory_is_short() && !was_short) {
+    for (Session* holder : holders_) AwaitMemory(*holder);
+  } else if (memory_is_short() && bytes > 0) {
+    AwaitMemory(session);
+  }
+  if (memory_is_short() != was_short) transport.ReceiveLess(!was_short);
   return true;
+}
+
+void SessionHost::NoteHeld(Session& session, ptrdiff_t bytes) {
+  memory_held_ += static_cast<size_t>(bytes);
+  const bool held = session.memory_held_ > 0;
+  session.memory_held_ += static_cast<size_t>(bytes);
+  if (held == (session.memory_held_ > 0)) return;
+  if (!held) {
+    session.holder_ = holders_.size();
+    holders_.push_back(&session);
+    return;
+  }
+  holders_.back()->holder_ = session.holder_;
+  holders_[session.holder_] = holders_.back();
+  holders_.pop_back();
+}
+
+void SessionHost::AwaitMemory(Session& session) {
+  if (session.memory_ != Session::Memory::kOwn) return;
+  session.memory_ = Session::Memory::kAwaited;
+  awaiting_memory_.push_back(&session);
+  session.SetPaused(true);
+}
+
+void SessionHost::ForgetMemory(Session& session) {
+  const auto was = std::exchange(session.memory_, Session::Memory::kOwn);
+  if (was == Session::Memory::kOfReserve) --of_reserve_;
+  if (was == Session::Memory::kAwaited) std::erase(awaiting_memory_, &session);
+}
+
+bool SessionHost::may_grant_memory() const {
+  if (awaiting_memory_.empty()) return false;
+  return !memory_is_short() || reserve_has_room();
+}
+
+void SessionHost::GrantMemory() {
+  size_t granted = 0;
+  while (granted < awaiting_memory_.size() && may_grant_memory()) {
+    const bool is_short = memory_held_ + granted * kReceivedBytes > memory_.bodies_max;
+    if (is_short && !reserve_has_room()) break;
+    Session& session = *awaiting_memory_[granted++];
+    session.memory_ = is_short ? Session::Memory::kOfReserve : Session::Memory::kOwn;
+    if (is_short) ++of_reserve_;
+    Defer(session);
+  }
+  awaiting_memory_.erase(awaiting_memory_.begin(),
+                         awaiting_memory_.begin() + static_cast<ptrdiff_t>(granted));
 }
 
 std::string SessionHost::TakeBuffer() {

@@ -47,6 +47,7 @@ class TlsTransport final : public Transport, private TransportEvents {
   void Wake() override { inner_->Wake(); }
   size_t Send(ConnectionId id, std::string_view bytes) override;
   void PauseReceiving(ConnectionId id) override;
+  void ReceiveLess(bool less) override { inner_->ReceiveLess(less); }
   void ResumeReceiving(ConnectionId id) override;
   void FinishSending(ConnectionId id) override;
   void Close(ConnectionId id, bool reset) override;

@@ -60,6 +60,8 @@ class Transport {
   // Between the two nothing is received, and the peer is slowed down in the end.
   virtual void PauseReceiving(ConnectionId id) = 0;
   virtual void ResumeReceiving(ConnectionId id) = 0;
+  // From now on little is received at once, or as much as ever, of every connection.
+  virtual void ReceiveLess(bool) {}
   // Nothing more will be sent; receiving goes on.
   virtual void FinishSending(ConnectionId id) = 0;
   // No event of this connection follows. What Send() took still reaches a peer that reads it in
