@@ -140,7 +140,8 @@ ssize_t Http2Session::ReadAnswer(nghttp2_session*, int32_t, uint8_t* to, size_t 
   const size_t taken = stream.out.copy(reinterpret_cast<char*>(to), size, stream.framed);
   stream.framed += taken;
   self.progress_ns_ = self.host_.now_ns;
-  if (stream.framed == stream.out.size()) {
+  self.Count(stream);
+  if (stream.unframed() == 0) {
     stream.out.clear();
     stream.framed = 0;
     if (stream.out_complete) {

@@ -84,6 +84,7 @@ void Http2Session::Respond(uint64_t sequence, const Response& response) {
     host_.CountAnswers(static_cast<ptrdiff_t>(stream->answer_bytes));
   }
   stream->out_complete = true;
+  Count(*stream);
   Submit(*stream, response, bodiless, true);
 }
 
@@ -168,22 +169,14 @@ void Http2Session::TellAnswered(Stream& stream, int status) {
   host_.handler.OnAnswered(host_.loop, std::exchange(stream.mark, {}), status);
 }
 
-size_t Http2Session::Waiting() const {
-  size_t bytes = out_.size() - sent_;
-  for (const auto& stream : streams_) bytes += stream->out.size() - stream->framed;
-  return bytes;
+void Http2Session::Count(Stream& stream) {
+  size_t& sum = stream.answer ? streamed_ : whole_;
+  sum += stream.unframed() - std::exchange(stream.counted, stream.unframed());
 }
 
 bool Http2Session::HasRoom() const {
   const size_t bytes_max = host_.limits.send_buffer_bytes_max;
-  size_t whole = 0;
-  size_t all = 0;
-  for (const auto& stream : streams_) {
-    const size_t bytes = stream->out.size() - stream->framed;
-    all += bytes;
-    if (!stream->answer) whole += bytes;
-  }
-  return whole <= bytes_max && all <= kStreamedBuffers * bytes_max;
+  return whole_ <= bytes_max && whole_ + streamed_ <= kStreamedBuffers * bytes_max;
 }
 
 void Http2Session::OnStreamClosed(Stream& stream) {
@@ -194,10 +187,12 @@ void Http2Session::OnStreamClosed(Stream& stream) {
   stream.body.reset();
   AccountMemory(stream);
   host_.CountAnswers(-static_cast<ptrdiff_t>(stream.answer_bytes));
+  const bool complete = stream.out_complete && stream.unframed() == 0;
+  stream.framed = stream.out.size();
+  Count(stream);
   if (stream.answer) {
     stream.answer->Detach();
-    host_.NotifyClosed(std::move(stream.answer),
-                       stream.out_complete && stream.framed == stream.out.size());
+    host_.NotifyClosed(std::move(stream.answer), complete);
   }
   std::erase_if(streams_, [&](const auto& held) { return held.get() == &stream; });
   if (streams_.empty()) rest_since_ns_ = host_.now_ns;
@@ -256,8 +251,7 @@ void Http2Session::Advance() {
     Flush();
   } while (StartPostponed());
   for (const auto& stream : streams_) {
-    if (stream->answer && stream->answer->full() &&
-        stream->out.size() - stream->framed <= stream->bytes_max() / 2) {
+    if (stream->answer && stream->answer->full() && stream->unframed() <= stream->bytes_max() / 2) {
       stream->answer->CallDrained();
     }
   }
@@ -319,6 +313,11 @@ void Http2Session::UpdateDeadline() {
   const Limits& limits = host_.limits;
   int64_t deadline = DeadlineWheel::kNever;
   const bool waits = Waiting() > 0;
+#ifdef WEIR_SANITIZED
+  size_t sum = 0;
+  for (const auto& stream : streams_) sum += stream->unframed();
+  WEIR_CHECK(sum == whole_ + streamed_);
+#endif
   for (const auto& stream : streams_) {
     if (stream->body && !stream->body->paused()) {
       deadline = std::min(deadline, stream->body_since_ns + limits.body_timeout_ms * kMs);

@@ -74,8 +74,10 @@ class Http2Session final : public Session {
   void OnStreamClosed(Stream& stream);
   void Submit(Stream& stream, const Response& response, bool bodiless, bool with_length);
   void TellAnswered(Stream& stream, int status);
-  // Answers that wait for the client, of all streams, in bytes.
-  size_t Waiting() const;
+  // Keeps the sums of what waits in answers, after each change of the stream's.
+  void Count(Stream& stream);
+  // What waits for the client, in bytes.
+  size_t Waiting() const { return out_.size() - sent_ + whole_ + streamed_; }
   // Further requests may be answered.
   bool HasRoom() const;
   // The client is told which streams are taken, and that no more will be.
@@ -98,8 +100,10 @@ class Http2Session final : public Session {
   int32_t streams_begun_ = 0;
   size_t postponed_ = 0;  // of streams_
   std::string out_;
-  size_t sent_ = 0;    // of out_
-  std::string lines_;  // scratch: an answer's header
+  size_t sent_ = 0;      // of out_
+  size_t whole_ = 0;     // bytes of whole answers that are not framed, of all streams
+  size_t streamed_ = 0;  // and of answers in pieces
+  std::string lines_;    // scratch: an answer's header
   std::vector<nghttp2_nv> fields_;
   int64_t header_since_ns_ = kNone;  // one that is not complete
   size_t header_bytes_ = 0;          // of the newest header or trailers, decoded

@@ -227,6 +227,27 @@ TEST(Http2Session, AnAnswerThatStandsStillHoldsUpNoOther) {
   EXPECT_THAT(TakenBack(frames), ::testing::IsEmpty());
 }
 
+// Whole or in pieces: what nobody reads any more holds nothing up.
+TEST(Http2Session, AnAnswerThatItsClientTakesBackMakesRoom) {
+  for (const bool in_pieces : {false, true}) {
+    SCOPED_TRACE(in_pieces);
+    LoopHarness harness({.send_buffer_bytes_max = 10'000});
+    int begun = 0;
+    harness.handler().on_request = [&](Loop& loop, const Request& request) {
+      ++begun;
+      const std::string body(150'000, 'x');
+      if (!in_pieces) return loop.Respond(request.ticket, {.body = body});
+      EXPECT_FALSE(loop.RespondStreaming(request.ticket, {})->Write(body));
+    };
+    const ConnectionId id = harness.Connect();
+    harness.Receive(id, kOpening + GetOn(1));
+    harness.Receive(id, GetOn(3));
+    EXPECT_EQ(begun, 1);
+    harness.Receive(id, Frame(3, 0, 1, std::string("\0\0\0\x8", 4)));
+    EXPECT_EQ(begun, 2);
+  }
+}
+
 TEST(Http2Session, WhatWaitsIsBoundedInMemoryAndTime) {
   LoopHarness harness({.body_bytes_max = 6'000,
                        .send_buffer_bytes_max = 10'000,

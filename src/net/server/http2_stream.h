@@ -16,9 +16,10 @@ struct Http2Session::Stream final : AnswerSink {
       : session(session_of), id(id_of), received_ns(session_of.host_.now_ns) {}
 
   std::string& OutputOf(StreamedAnswer&) override { return out; }
-  size_t PendingOf(StreamedAnswer&) override { return out.size() - framed; }
+  size_t PendingOf(StreamedAnswer&) override { return unframed(); }
   size_t bytes_max() const override { return session.host_.limits.send_buffer_bytes_max; }
   void Touched() override {
+    session.Count(*this);
     touched = true;
     session.host_.Defer(session);
   }
@@ -51,10 +52,12 @@ struct Http2Session::Stream final : AnswerSink {
   std::string out;
   size_t framed = 0;        // of out
   size_t answer_bytes = 0;  // of one that is not in pieces, held until the stream closes
+  size_t counted = 0;       // see Http2Session::Count()
   bool out_complete = false;
   Mark mark;
   int64_t sent_ns = INT64_MIN;  // when its answer was whole
 
+  size_t unframed() const { return out.size() - framed; }
   // Answered before its body was whole, and the body is of no use.
   bool left_over() const { return sent_ns != INT64_MIN && !request_ended && !body; }
   std::unique_ptr<StreamedAnswer> answer;
