@@ -163,7 +163,11 @@ void Http1Session::FinishBody() {
   if (draining_ || answers_.closes(plan.sequence)) reading_ = false;
   if (plan.use == RequestBody::Use::kInPieces) plan.reader->OnEnd();
   if (plan.use != RequestBody::Use::kWhole) return;
-  if (const Refusal refusal = HandleGathered(*body)) Refuse(plan.sequence, refusal);
+  // It was parsed before, and found to be in order; the views that it gave are gone.
+  ParseRequestHead(body->head(), &host_.head);
+  CompleteHead(plan.sequence, plan.started_ns);
+  const Refusal refusal = HandleWhole(body->whole(), plan.coding);
+  if (refusal) Refuse(plan.sequence, refusal);
 }
 
 void Http1Session::Refuse(uint64_t sequence, Refusal refusal) {

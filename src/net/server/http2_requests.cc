@@ -131,7 +131,8 @@ void Http2Session::BeginBody(Stream& stream, Handler::Decision decision) {
           .content_length = UINT64_MAX,  // END_STREAM ends it; nghttp2 compares the length
           .bytes_max = bytes_max,
           .started_ns = stream.received_ns},
-      stream.fields);
+      std::string_view());
+  std::swap(stream.head, host_.head);
   if (!AccountMemory(stream)) Fail(stream, kBusy);
 }
 
@@ -164,7 +165,10 @@ void Http2Session::EndBody(Stream& stream) {
   const std::unique_ptr<RequestBody> body = std::move(stream.body);
   AccountMemory(stream);
   if (body->plan().use == RequestBody::Use::kInPieces) return body->plan().reader->OnEnd();
-  if (const Refusal refusal = HandleGathered(*body)) Refuse(stream, refusal);
+  std::swap(stream.head, host_.head);
+  CompleteHead(body->plan().sequence, stream.received_ns);
+  const Refusal refusal = HandleWhole(body->whole(), body->plan().coding);
+  if (refusal) Refuse(stream, refusal);
 }
 
 void Http2Session::Fail(Stream& stream, Refusal refusal) {

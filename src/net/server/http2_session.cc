@@ -219,9 +219,9 @@ void Http2Session::End(uint32_t code) {
 }
 
 bool Http2Session::AccountMemory(Stream& stream) {
-  size_t bytes = stream.postponed ? stream.header_bytes : 0;
+  size_t bytes = 0;
+  if (stream.body || stream.postponed) bytes = stream.header_bytes + stream.unread.capacity();
   if (stream.body) bytes += stream.body->memory();
-  if (stream.body || stream.postponed) bytes += stream.unread.capacity();
   if (bytes == stream.accounted_bytes) return true;
   if (!host_.ReserveMemory(
           *this, static_cast<ptrdiff_t>(bytes) - static_cast<ptrdiff_t>(stream.accounted_bytes))) {

@@ -179,6 +179,23 @@ std::string PostOn(uint32_t stream) {
   return Frame(1, 4, stream, std::string("\x83\x86\x84\x41\x01", 5) + "a");
 }
 
+TEST(Http2Session, BodiesThatComeInTurnsBelongEachToItsOwnHeader) {
+  LoopHarness harness;
+  const ConnectionId id = harness.Connect();
+  const auto post = [](uint32_t stream, std::string_view path) {
+    return Frame(1, 4, stream,
+                 std::string("\x83\x86\x41\x01", 4) + "a\x04\x02" + std::string(path));
+  };
+  harness.Receive(id, kOpening + post(1, "/1") + post(3, "/3"));
+  harness.Receive(id, Frame(0, 0, 1, "of ") + Frame(0, 0, 3, "of ") + Frame(0, 1, 3, "three"));
+  harness.Receive(id, Frame(0, 1, 1, "one") + GetOn(5));
+  const std::string sent = harness.Sent(id);
+  EXPECT_THAT(sent, HasSubstr("POST /1? of one"));
+  EXPECT_THAT(sent, HasSubstr("POST /3? of three"));
+  EXPECT_THAT(sent, HasSubstr("GET /? "));
+  EXPECT_EQ(harness.loop().memory_held(), 0u);
+}
+
 TEST(Http2Session, RequestsWaitForTheAnswersBeforeThemToLeave) {
   LoopHarness harness({.send_buffer_bytes_max = 10'000});
   size_t handled = 0;

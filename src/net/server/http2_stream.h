@@ -7,6 +7,7 @@
 
 #include "net/server/http2_session.h"
 #include "net/server/request_body.h"
+#include "net/server/request_head.h"
 #include "net/server/streamed_answer.h"
 
 namespace weir::net {
@@ -46,6 +47,7 @@ struct Http2Session::Stream final : AnswerSink {
   bool touched = false;  // output may have come since it was deferred
   bool resume = false;
   std::unique_ptr<RequestBody> body;
+  RequestHead head;    // of fields, until the body is whole
   std::string unread;  // came while the reader had enough
   size_t accounted_bytes = 0;
   int64_t body_since_ns = 0;

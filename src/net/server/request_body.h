@@ -29,7 +29,8 @@ class RequestBody {
     size_t chunk_framing_bytes_max = 0;
     int64_t started_ns = 0;  // when the request's first byte came
   };
-  // `head` is the request's header, kept for kWhole to be parsed again at the body's end.
+  // `head` is the request's header, kept for kWhole to be parsed again at the body's end; empty if
+  // the caller keeps it.
   RequestBody(const Plan& plan, std::string_view head);
 
   // Takes from the front of `input`, until done, paused or refused. What was not consumed must come

@@ -39,13 +39,6 @@ Refusal Session::HandleWhole(std::string_view body, Coding coding) {
   return {};
 }
 
-Refusal Session::HandleGathered(RequestBody& body) {
-  // It was parsed before, and found to be in order; the views that it gave are gone.
-  ParseRequestHead(body.head(), &host_.head);
-  CompleteHead(body.plan().sequence, body.plan().started_ns);
-  return HandleWhole(body.whole(), body.plan().coding);
-}
-
 void Session::SetPaused(bool pause) {
   if (pause == paused_) return;
   paused_ = pause;

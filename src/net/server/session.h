@@ -31,7 +31,6 @@
 
 namespace weir::net {
 
-class RequestBody;
 class SessionHost;
 class StreamedAnswer;
 
@@ -77,8 +76,6 @@ class Session : public DeadlineWheel::Entry {
   // Passes the request in the host's head on, with all of its body, still in its coding; or says
   // why it cannot be.
   [[nodiscard]] Refusal HandleWhole(std::string_view body, Coding coding);
-  // The same for one that was gathered, whose header is no longer in the host's head.
-  [[nodiscard]] Refusal HandleGathered(RequestBody& body);
   // Stops or goes on receiving.
   void SetPaused(bool pause);
   // Not read for want of memory: see SessionHost::ReserveMemory.
