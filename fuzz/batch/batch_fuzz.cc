@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "net/offload.h"
 #include "services/epro/batch.h"
 #include "services/epro/intake.h"
 
@@ -55,10 +56,17 @@ class OneAnswerLoop final : public weir::net::Loop {
   void SetMark(weir::net::Ticket, weir::net::Mark) override {}
   void After(int, std::function<void()>) override {}
   int64_t now_ns() const override { return 0; }
+  weir::net::DeadlineWheel& deadlines() override { return wheel_; }
+  weir::net::Unanswered<weir::net::Offloaded>& offloaded() override { return offloaded_; }
   bool Post(std::function<void()>) override { return false; }
 
   Writer writer;
   bool resumed = true;
+
+ private:
+  weir::net::DeadlineWheel wheel_{0};
+  weir::net::Unanswered<weir::net::Offloaded> offloaded_{
+      wheel_, [](const weir::net::Offloaded&) { WEIR_CHECK(false); }};
 };
 
 std::string AnswersTo(std::string_view bytes, size_t piece, uint8_t late) {
