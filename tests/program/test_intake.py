@@ -315,7 +315,7 @@ class Shutdown(unittest.TestCase):
             server.terminate(60)
             server.sets = []
             server.start()
-            wait_for(lambda: server.metric("weir_tasks_windows_total"), 30, "the tasks have begun")
+            wait_for(lambda: server.metric("weir_tasks_windows_total"), 90, "the tasks have begun")
             left = server.tasks()["research"]["lag"]
             self.assertEqual(server.terminate(20), 0)
             if full_scale():
