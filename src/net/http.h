@@ -38,7 +38,7 @@ struct Request {
   std::span<const Header> headers;
   std::string_view authorization;  // looked up once; empty if absent, likewise below
   std::string_view content_type;
-  std::string_view body;  // decoded (chunks, gzip); empty in OnHeaders
+  std::string_view body = "";  // decoded (chunks, gzip), data() not null; empty in OnHeaders
   std::optional<uint64_t> content_length;
   bool has_body = false;
   int64_t received_ns = 0;  // steady clock, when the first byte was read

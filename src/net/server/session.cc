@@ -34,7 +34,7 @@ Refusal Session::HandleWhole(std::string_view body, Coding coding) {
     }
     body = host_.decoded;
   }
-  host_.head.request.body = body;
+  host_.head.request.body = body.empty() ? std::string_view("") : body;
   host_.handler.OnRequest(host_.loop, host_.head.request);
   return {};
 }
